@@ -1,0 +1,1 @@
+"""CI/CD analytics for teams on GitHub Actions and Argo CD."""
