@@ -1,0 +1,242 @@
+"""Settings: the one place that reads the environment and `phoenix.toml`.
+
+The environment wins over the file. Secrets come from the environment only, as the variable itself or as a `_FILE`
+variable that names a file. A wrong value stops with one line naming the variable, the value and what is accepted.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from phoenix_metrics.errors import SettingsError
+
+PREFIX = "PHOENIX_"
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+_SECRETS = ("github_token",)
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_SPAN = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _repositories(value: object) -> object:
+    names = _split(value)
+    for name in names if isinstance(names, tuple | list) else ():
+        if not _REPOSITORY.fullmatch(str(name)):
+            raise ValueError("a comma-separated list of owner/name")
+    return names
+
+
+def _span(value: object) -> object:
+    if isinstance(value, str):
+        match = _SPAN.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("a whole number with a unit, such as 30m, 6h or 90d")
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return value
+
+
+def _since(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+        match = _SPAN.fullmatch(value.strip())
+        if match is None or match[2] != "d":
+            raise ValueError("a date such as 2026-01-31, or a number of days such as 90d")
+        return timedelta(days=int(match[1]))
+    return value
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            TypeAdapter(HttpUrl).validate_python(value)
+        except ValidationError:
+            raise ValueError("an address such as https://github.example.com/api/v3") from None
+        return value.rstrip("/")
+    return value
+
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Since = Annotated[date | timedelta, BeforeValidator(_since)]
+Url = Annotated[str, BeforeValidator(_url)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, checked and frozen; `load_settings` makes it."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
+
+    home: Folder = Field(CHECKOUT / "data", description="all state: landing files, store, snapshots")
+    bind: str = Field("127.0.0.1", description="address that the services listen on")
+    dashboard_port: Port = Field(8501, description="port of the dashboard")
+    exporter_port: Port = Field(9469, description="port of the Prometheus exporter")
+    dagster_port: Port = Field(3000, description="port of Dagster's web page")
+    demo_port: Port = Field(8990, description="port of the demo organisation")
+
+    github_api_url: Url = Field(
+        "https://api.github.com", description="GitHub's REST API, or a GitHub Enterprise Server's"
+    )
+    github_token: SecretStr | None = Field(None, description="token with read access to Actions and metadata")
+    github_repositories: Repositories = Field((), description="repositories to measure, owner/name, comma-separated")
+    github_organizations: Names = Field((), description="organisations whose repositories to measure, comma-separated")
+    github_since: Since = Field(
+        timedelta(days=90), description="how far the first sync reaches: a date, or days such as 90d"
+    )
+    github_reserve_ratio: float = Field(0.05, ge=0, lt=1, description="share of the hourly requests left to people")
+
+    failure_ratio: float = Field(0.10, gt=0, lt=1, description="failure ratio above which a workflow needs attention")
+    failure_min_runs: int = Field(20, ge=1, description="runs below which no verdict is given")
+    failure_for: Span = Field(timedelta(minutes=30), description="how long it must last before the alert fires")
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether anything to measure is configured."""
+        return bool(self.github_repositories or self.github_organizations)
+
+    def since_at(self, now: datetime) -> datetime:
+        """Return the moment the first sync reaches back to, as of now (UTC)."""
+        if isinstance(self.github_since, timedelta):
+            return (now - self.github_since).replace(microsecond=0)
+        return datetime(self.github_since.year, self.github_since.month, self.github_since.day, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and sentences on variables that were set but mean nothing."""
+
+    settings: Settings
+    warnings: tuple[str, ...]
+
+
+def load_settings(environ: Mapping[str, str], **overrides: object) -> Settings:
+    """Read and check the settings. Raises SettingsError with one line for the first wrong value."""
+    return read_settings(environ, **overrides).settings
+
+
+def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
+    """Read and check the settings and say which PHOENIX_ variables are not settings.
+
+    Overrides, such as command-line options, win over the environment, which wins over `phoenix.toml`.
+    """
+    here = Path("phoenix.toml")
+    file = Path(environ.get(f"{PREFIX}CONFIG", here if here.exists() else CHECKOUT / "phoenix.toml"))
+    if f"{PREFIX}CONFIG" in environ and not file.is_file():
+        raise SettingsError(f"{PREFIX}CONFIG={file}: there is no such file; name a TOML file or unset it")
+
+    class Sourced(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            **_: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, _Environment(settings_cls, environ), _File(settings_cls, file)
+
+    try:
+        sourced = Sourced(**overrides)  # type: ignore[arg-type]  # each field's validator checks its override
+    except ValidationError as error:
+        raise SettingsError(_refusal(error, environ, file)) from None
+    except ValueError as error:
+        raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
+    return Loaded(sourced, tuple(_unknown(environ)))
+
+
+class _Environment(EnvSettingsSource):
+    """The given mapping instead of the process's environment, with `_FILE` variables read."""
+
+    def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        super().__init__(settings_cls, env_ignore_empty=True)
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        values = {key.lower(): value for key, value in self._environ.items() if key.startswith(PREFIX)}
+        for name in _SECRETS:
+            variable = f"{PREFIX}{name}_FILE".upper()
+            if variable in self._environ:
+                values[f"{PREFIX}{name}".lower()] = _secret_from(variable, Path(self._environ[variable]))
+        return values
+
+
+class _File(TomlConfigSettingsSource):
+    """`phoenix.toml`, if there is one; secrets are refused there."""
+
+    def __init__(self, settings_cls: type[BaseSettings], file: Path) -> None:
+        super().__init__(settings_cls, toml_file=file if file.is_file() else None)
+        for name in _SECRETS:
+            if name in self.toml_data:
+                raise SettingsError(
+                    f"{file}: {name} is a secret; set {PREFIX}{name.upper()} or {PREFIX}{name.upper()}_FILE instead"
+                )
+
+
+def _secret_from(variable: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"{variable}={path}: cannot be read ({type(error).__name__}); name a readable text file"
+        ) from None
+
+
+def _refusal(error: ValidationError, environ: Mapping[str, str], file: Path) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    variable = f"{PREFIX}{name}".upper()
+    if first["type"] == "extra_forbidden":
+        return f"{file}: {name} is not a setting{_suggestion(name)}"
+    accepted = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    where = (
+        variable
+        if variable in environ
+        else f"{file}: {name}"
+        if variable not in environ and file.is_file()
+        else variable
+    )
+    value = "" if name in _SECRETS or variable not in environ else f"={environ[variable]!r}"
+    return f"{where}{value}: expected {accepted}"
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    names = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    known = names | {f"{PREFIX}{name}_FILE".upper() for name in _SECRETS} | {f"{PREFIX}CONFIG"}
+    strange = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
+    return [f"{key} is not a setting of this version and has no effect{_suggestion(key, names)}" for key in strange]
+
+
+def _suggestion(name: str, names: set[str] | None = None) -> str:
+    close = get_close_matches(name, names or set(Settings.model_fields), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def describe_settings() -> list[tuple[str, str, Any]]:
+    """Return each variable, its meaning and its default."""
+    return [
+        (f"{PREFIX}{name}".upper(), field.description or "", field.default)
+        for name, field in Settings.model_fields.items()
+    ]

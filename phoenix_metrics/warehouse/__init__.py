@@ -1,0 +1,1 @@
+"""Landing files, the one store, its models and the snapshots that readers open."""

@@ -1,0 +1,83 @@
+"""What the models promise, put to the question: the tags of their columns, their grain, and the cross-table rules."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
+from phoenix_metrics.warehouse.models import Model
+from phoenix_metrics.warehouse.store import scalar
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule over one table; `query` returns how many rows break each part of it, by name."""
+
+    name: str
+    table: str
+    description: str
+    queries: tuple[tuple[str, str], ...]
+    is_blocking: bool = True
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a check went: rows that break it, by column or key; none if it holds."""
+
+    check: Check
+    broken: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        """Whether no row breaks the rule."""
+        return not self.broken
+
+
+def checks_of(model: Model) -> list[Check]:
+    """Return the checks that a model's grain and tags stand for; those on columns tagged `#warn` do not block."""
+    key = ", ".join(model.grain)
+    grain = f"select count(*) from (select 1 from {model.table} where {{scope}} group by {key} having count(*) > 1)"
+    checks = [Check("grain_is_unique", model.table, f"One row for each {key}.", ((key, grain),))]
+    for (kind, is_warning), queries in _tagged(model).items():
+        name = f"{kind}_warning" if is_warning else kind
+        columns = ", ".join(column for column, _ in queries)
+        checks.append(Check(name, model.table, f"{_SENTENCES[kind]} {columns}.", tuple(queries), not is_warning))
+    return checks
+
+
+def rule_check(rule: Model) -> Check:
+    """Return the check that a cross-table rule of `sql/checks/` stands for; it guards the last mart it reads."""
+    guarded = [table for table in rule.upstream if table.startswith("marts.")][-1]
+    return Check(rule.name, guarded, rule.description, ((rule.name, f"select count(*) from ({rule.query})"),))
+
+
+def run_check(connection: duckdb.DuckDBPyConnection, check: Check, *, only_touched: bool = False) -> Finding:
+    """Count the rows that break a check, over the whole table or over touched days only."""
+    scope = "day in (select day from meta.touched_days)" if only_touched else "true"
+    counts = {part: scalar(connection, query.format(scope=scope)) for part, query in check.queries}
+    return Finding(check, {part: count for part, count in counts.items() if count})
+
+
+_SENTENCES = {"not_null": "Never NULL:", "unique": "No value twice:", "accepted_values": "Only known values:"}
+
+
+def _tagged(model: Model) -> dict[tuple[str, bool], list[tuple[str, str]]]:
+    found: dict[tuple[str, bool], list[tuple[str, str]]] = defaultdict(list)
+    for column in model.columns:
+        for kind, condition in _conditions(model, column.name):
+            query = f"select count(*) from {model.table} where {{scope}} and {condition}"
+            found[kind, column.has("warn")].append((column.name, query))
+    return found
+
+
+def _conditions(model: Model, name: str) -> Iterator[tuple[str, str]]:
+    column = next(column for column in model.columns if column.name == name)
+    for tag in column.tags:
+        if tag.name == "not_null":
+            yield "not_null", f"{name} is null"
+        elif tag.name == "unique":
+            yield "unique", f"{name} in (select {name} from {model.table} group by {name} having count(*) > 1)"
+        elif tag.name == "in":
+            values = ", ".join(f"'{value}'" for value in tag.values)
+            yield "accepted_values", f"{name} not in ({values})"

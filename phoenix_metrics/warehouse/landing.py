@@ -1,0 +1,114 @@
+"""Landing files: the immutable archive of what the sources said.
+
+A file holds one fetched batch of one source object, as Parquet (zstd), in `landing/<object>/<day>/<stamp>-<random>.parquet`.
+Columns: repository_id (BIGINT), object_id (BIGINT), fetched_at (TIMESTAMP, UTC), payload (VARCHAR, JSON).
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from phoenix_metrics.errors import DiskFull, WarehouseError
+
+OBJECTS = ("github_repositories", "github_workflows", "github_jobs", "github_runs", "github_windows", "github_syncs")
+SCHEMA = pa.schema(
+    [
+        ("repository_id", pa.int64()),
+        ("object_id", pa.int64()),
+        ("fetched_at", pa.timestamp("us")),
+        ("payload", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One source object as it was fetched: its ids, when, and its payload as JSON text."""
+
+    repository_id: int | None
+    object_id: int | None
+    fetched_at: datetime
+    payload: str
+
+
+def write_batch(home: Path, source_object: str, records: Sequence[Record]) -> Path:
+    """Write one batch durably and return its file; a crash leaves either the whole file or none.
+
+    Raises DiskFull when there is no space left and WarehouseError when the folder cannot be written.
+    """
+    now = datetime.now(UTC)
+    folder = home / "landing" / source_object / f"{now:%Y-%m-%d}"
+    name = f"{now:%Y%m%dT%H%M%S.%f}Z-{secrets.token_hex(4)}.parquet"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_durably(folder, name, _table(records))
+    except OSError as error:
+        raise write_error(home, error) from error
+    return folder / name
+
+
+def list_files(home: Path) -> list[str]:
+    """Return all landing files, oldest first, as paths below `landing/`."""
+    root = home / "landing"
+    names = [path.relative_to(root).as_posix() for path in root.glob("*/*/*.parquet") if not path.name.startswith(".")]
+    return sorted(names, key=lambda name: (name.rpartition("/")[2], name))
+
+
+def object_of(file: str) -> str:
+    """Return the source object that a path below `landing/` holds."""
+    return file.partition("/")[0]
+
+
+def set_aside(home: Path, file: str) -> Path:
+    """Move an unreadable file out of the way, to `landing-set-aside/`; moved back, it is loaded again."""
+    target = home / "landing-set-aside" / file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    (home / "landing" / file).replace(target)
+    return target
+
+
+def write_error(home: Path, error: Exception) -> WarehouseError:
+    """Turn an error of writing below PHOENIX_HOME into one line that says what to do."""
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+        return DiskFull(f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost")
+    return WarehouseError(f"{home}: cannot write: {str(error).splitlines()[0]}")
+
+
+def _table(records: Sequence[Record]) -> pa.Table:
+    columns = {
+        "repository_id": [record.repository_id for record in records],
+        "object_id": [record.object_id for record in records],
+        "fetched_at": [record.fetched_at.astimezone(UTC).replace(tzinfo=None) for record in records],
+        "payload": [record.payload for record in records],
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _write_durably(folder: Path, name: str, table: pa.Table) -> None:
+    temporary = folder / f".tmp-{name}"
+    try:
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / name)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in a folder survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,77 @@
+"""Marts from staging: built by their models, whole or only for the days that were touched."""
+
+import hashlib
+from collections.abc import Mapping
+
+import duckdb
+
+from phoenix_metrics.warehouse.models import Model, load_models, seed_files
+from phoenix_metrics.warehouse.staging import document
+from phoenix_metrics.warehouse.store import scalar, table_exists, transaction
+
+
+def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
+    """Bring one mart up to date with the tables it reads and return its number of rows.
+
+    Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
+    it. Both give the same rows.
+    """
+    signature = _signature(model, models or load_models())
+    with transaction(connection):
+        if not model.rebuilt_by or not _is_current(connection, model, signature):
+            connection.execute(f"create or replace table {model.table} as {model.query}")
+            document(connection, model)
+        else:
+            _rebuild_touched(connection, model)
+        connection.execute("delete from meta.models where model = ?", [model.table])
+        connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
+    return scalar(connection, f"select count(*) from {model.table}")
+
+
+def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
+    """Load the facts of the world that `sql/seeds/` holds."""
+    with transaction(connection):
+        for table, path in seed_files().items():
+            connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
+
+
+def _signature(model: Model, models: Mapping[str, Model]) -> str:
+    """A text that changes when the model, or anything it is built from, does."""
+    seeds = {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
+    parts = [model.fingerprint]
+    for table in model.upstream:
+        parts.append(_signature(models[table], models) if table in models else seeds.get(table, table))
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
+    known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
+    return known == (signature,) and table_exists(connection, model.table)
+
+
+def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Replace the rows of touched days, reading nothing but those days."""
+    touched = {
+        "day": "day in (select day from meta.touched_days)",
+        "run_id": "run_id in (select run_id from staging.github_run_attempts where day in (select day from meta.touched_days))",
+    }
+    narrowed = {}
+    for table in model.upstream:
+        columns = _columns(connection, table)
+        key = next((key for key in touched if key in columns), None)
+        if key:
+            narrowed[table] = f"temp.main.touched_{table.replace('.', '_')}"
+            connection.execute(
+                f"create or replace temp view {narrowed[table].rpartition('.')[2]} as from {table} where {touched[key]}"
+            )
+    connection.execute(f"delete from {model.table} where {touched[model.rebuilt_by or 'day']}")
+    connection.execute(f"insert into {model.table} by name {model.reading(narrowed)}")
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    schema, _, name = table.partition(".")
+    rows = connection.execute(
+        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = current_database()",
+        [schema, name],
+    ).fetchall()
+    return {row[0] for row in rows}

@@ -1,0 +1,197 @@
+"""A file in sql/ as an object: its query, its documentation and what it is built from."""
+
+import graphlib
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from phoenix_metrics.errors import ModelError
+
+SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+LAYERS = ("landing", "seeds", "staging", "marts")
+
+_HEADER = re.compile(r"\s*/\*(?P<text>.*?)\*/", re.DOTALL)
+_FIELD = re.compile(r"^(Grain|Newest|Touches|Rebuilt by): (.+)$", re.MULTILINE)
+_TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
+
+
+@dataclass(frozen=True)
+class Tag:
+    """What a column promises: `#not_null`, `#unique`, `#in(a, b)`, `#warn`; or how it is merged: `#version`, `#earliest`."""
+
+    name: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a model, its meaning in a sentence and its tags."""
+
+    name: str
+    comment: str
+    tags: tuple[Tag, ...] = ()
+
+    def has(self, tag: str) -> bool:
+        """Whether the column carries a tag."""
+        return any(t.name == tag for t in self.tags)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A table defined by one SELECT in `sql/<schema>/<name>.sql`.
+
+    `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
+    greater wins, and a change touches the days of the runs that share its `touches` column. A mart with `rebuilt_by`
+    ("run_id" or "day") is rebuilt only where runs were touched, any other mart as a whole.
+    """
+
+    schema: str
+    name: str
+    path: Path
+    query: str
+    description: str
+    notes: str
+    grain: tuple[str, ...]
+    newest: tuple[str, ...]
+    touches: str | None
+    rebuilt_by: str | None
+    columns: tuple[Column, ...]
+
+    @property
+    def table(self) -> str:
+        """The table's name with its schema, such as `marts.jobs`."""
+        return f"{self.schema}.{self.name}"
+
+    @cached_property
+    def tree(self) -> exp.Query:
+        """The query, parsed."""
+        return _parse(self.path, self.query)
+
+    @cached_property
+    def upstream(self) -> tuple[str, ...]:
+        """Tables the query reads, with their schemas, sorted."""
+        return tuple(sorted({f"{table.db}.{table.name}" for table in self.tree.find_all(exp.Table) if table.db}))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the file does."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def reading(self, tables: Mapping[str, str]) -> str:
+        """Return the query with some of the tables it reads replaced by others."""
+        tree = self.tree.copy()
+        for table in list(tree.find_all(exp.Table)):
+            replacement = tables.get(f"{table.db}.{table.name}") if table.db else None
+            if replacement:
+                table.replace(exp.to_table(replacement, alias=table.alias or table.name, dialect="duckdb"))
+        return tree.sql(dialect="duckdb", comments=False)
+
+
+def load_models(root: Path = SQL_ROOT) -> dict[str, Model]:
+    """Read every model of the staging and marts layers, upstream first, keyed by table name.
+
+    Raises ModelError naming the file when one lacks a description, a grain or a column comment, reads a table that does
+    not exist or a layer to its right, or when models depend on each other in a circle.
+    """
+    models = {
+        model.table: model
+        for model in (_read(path) for path in sorted(root.glob("*/*.sql")) if path.parent.name in LAYERS)
+    }
+    for model in models.values():
+        _check_upstream(model, models, root)
+    sorter = graphlib.TopologicalSorter({table: [t for t in m.upstream if t in models] for table, m in models.items()})
+    try:
+        return {table: models[table] for table in sorter.static_order()}
+    except graphlib.CycleError as error:
+        raise ModelError(
+            f"{root}: these models depend on each other in a circle: {' -> '.join(error.args[1])}"
+        ) from error
+
+
+def load_checks(root: Path = SQL_ROOT) -> dict[str, Model]:
+    """Read the cross-table rules of `sql/checks/`, keyed by name; each returns the rows that break it."""
+    return {path.stem: _read(path, documented=False) for path in sorted(root.glob("checks/*.sql"))}
+
+
+def seed_files(root: Path = SQL_ROOT) -> dict[str, Path]:
+    """Return the files of `sql/seeds/`, keyed by the table each becomes."""
+    return {f"seeds.{path.stem}": path for path in sorted(root.glob("seeds/*.csv"))}
+
+
+def _read(path: Path, *, documented: bool = True) -> Model:
+    text = path.read_text(encoding="utf-8")
+    header = _HEADER.match(text)
+    if header is None:
+        raise ModelError(f"{path}: begin the file with a /* comment */ that says what it holds")
+    fields = dict(_FIELD.findall(header["text"]))
+    description, _, rest = _FIELD.sub("", header["text"]).strip().partition("\n")
+    query = text[header.end() :].strip()
+    model = Model(
+        schema=path.parent.name,
+        name=path.stem,
+        path=path,
+        query=query,
+        description=description.strip(),
+        notes=" ".join(rest.split()),
+        grain=_names(fields.get("Grain", "")),
+        newest=_names(fields.get("Newest", "")),
+        touches=fields.get("Touches"),
+        rebuilt_by=fields.get("Rebuilt by"),
+        columns=tuple(_columns(_parse(path, query))),
+    )
+    if documented:
+        _check_documentation(model)
+    return model
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _parse(path: Path, query: str) -> exp.Query:
+    try:
+        tree = sqlglot.parse_one(query, dialect="duckdb")
+    except SqlglotError as error:
+        raise ModelError(f"{path}: not a SELECT that can be parsed: {str(error).splitlines()[0]}") from error
+    if not isinstance(tree, exp.Query):
+        raise ModelError(f"{path}: holds a {tree.key.upper()}; a model is one SELECT")
+    return tree
+
+
+def _columns(tree: exp.Query) -> Iterator[Column]:
+    for projection in tree.selects:
+        comment = " ".join(" ".join(projection.comments or []).split())
+        tags = tuple(Tag(name, _names(values)) for name, values in _TAG.findall(comment))
+        yield Column(projection.alias_or_name, _TAG.sub("", comment).strip(), tags)
+
+
+def _check_documentation(model: Model) -> None:
+    names = [column.name for column in model.columns]
+    missing = [column.name for column in model.columns if not column.comment]
+    unknown = [name for name in (*model.grain, *model.newest) if name not in names]
+    if not model.description or not model.grain:
+        raise ModelError(f"{model.path}: the header needs a first sentence and a line `Grain: column, …`")
+    if missing:
+        raise ModelError(f"{model.path}: say in a comment what {', '.join(missing)} means")
+    if unknown:
+        raise ModelError(f"{model.path}: the header names {', '.join(unknown)}, which the query does not return")
+
+
+def _check_upstream(model: Model, models: Mapping[str, Model], root: Path) -> None:
+    known = {*models, *seed_files(root), "staging.landing_files"}
+    for table in model.upstream:
+        layer = table.partition(".")[0]
+        allowed = {"staging": ("landing",), "marts": ("seeds", "staging", "marts")}[model.schema]
+        if layer not in allowed:
+            raise ModelError(
+                f"{model.path}: reads {table}; a model in {model.schema} reads {' and '.join(allowed)} only"
+            )
+        if layer != "landing" and table not in known:
+            raise ModelError(f"{model.path}: reads {table}, which no file in {root} defines")

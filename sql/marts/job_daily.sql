@@ -1,0 +1,58 @@
+/*
+How the executions of a job turned out, over the runs that were created on a day.
+
+Grain: day, repository, workflow, job_base
+Rebuilt by: day
+Counts every execution, so a job that was run again counts twice; carried-over jobs count nowhere. The members of a matrix are
+counted together. Percentiles are exact, over successful and failed executions.
+*/
+with counted as (
+    select
+        day,
+        repository,
+        workflow,
+        job_base,
+        count(*) as job_count,
+        count(*) filter (where outcome = 'success') as success_count,
+        count(*) filter (where outcome = 'failure') as failure_count,
+        count(*) filter (where outcome = 'cancelled') as cancelled_count,
+        count(*) filter (where outcome = 'skipped') as skipped_count,
+        count(*) filter (where outcome = 'other') as other_count,
+        count(*) filter (where outcome = 'open') as open_count,
+        count(case when outcome in ('success', 'failure') then duration_seconds end) as duration_count,
+        quantile_cont(case when outcome in ('success', 'failure') then duration_seconds end, 0.5) as duration_p50_seconds,
+        quantile_cont(case when outcome in ('success', 'failure') then duration_seconds end, 0.95) as duration_p95_seconds,
+        quantile_cont(case when outcome in ('success', 'failure') then duration_seconds end, 0.99) as duration_p99_seconds,
+        count(queue_seconds) as queue_count,
+        quantile_cont(queue_seconds, 0.95) as queue_p95_seconds,
+        sum(duration_seconds) as job_seconds,
+        sum(billed_minutes) as billed_minutes
+    from marts.jobs
+    where not is_carried_over
+    group by day, repository, workflow, job_base
+)
+select
+    day,                                                                          -- UTC day on which the runs were created. #not_null
+    repository,                                                                   -- owner/name. #not_null
+    workflow,                                                                     -- Name of the workflow. #not_null
+    job_base,                                                                     -- Name of the job without its matrix. #not_null
+    job_count,                                                                    -- Jobs, whatever became of them.
+    success_count,                                                                -- Executions that succeeded.
+    failure_count,                                                                -- Executions that failed or timed out.
+    cancelled_count,                                                              -- Jobs that were cancelled.
+    skipped_count,                                                                -- Jobs that were skipped.
+    other_count,                                                                  -- Jobs with another conclusion.
+    open_count,                                                                   -- Jobs that have not ended.
+    success_count / nullif(success_count + failure_count, 0) as success_ratio,    -- Successes among successes and failures.
+    duration_count,                                                               -- Executions the percentiles of duration rest on.
+    duration_p50_seconds,                                                         -- Median duration.
+    duration_p95_seconds,                                                         -- 95th percentile of duration.
+    duration_p99_seconds,                                                         -- 99th percentile of duration.
+    queue_count,                                                                  -- Jobs that queue_p95_seconds rests on.
+    queue_p95_seconds,                                                            -- 95th percentile of queue time.
+    cast(null as bigint) as flaky_count,                                          -- Flaky findings; not looked for yet.
+    job_seconds,                                                                  -- Execution time.
+    billed_minutes,                                                               -- Billed minutes.
+    cast(null as double) as cost_usd,                                             -- List price; not priced yet.
+    cast(null as double) as waste_usd                                             -- Share of that wasted; not priced yet.
+from counted

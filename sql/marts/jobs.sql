@@ -1,0 +1,143 @@
+/*
+Jobs of workflow runs, each execution once.
+
+Grain: job_id
+Rebuilt by: run_id
+A re-run lists jobs that did not run again; such carried-over jobs stay here for audit and have no time and no cost. Queue time is
+the job's execution start minus its creation, for jobs that a runner took; -1 to -5 s is clock granularity and counts as 0, worse is
+NULL. Execution start is the start of the first step, else started_at. Billed minutes round each job up to a whole minute.
+Source of the rules: GitHub's billing documentation and recorded API answers.
+*/
+with attempts as (
+    select
+        run_id,
+        run_attempt,
+        run_started_at
+    from staging.github_run_attempts
+),
+
+runs as (
+    select
+        run_id,
+        workflow_id,
+        day,
+        event,
+        head_branch,
+        head_repository_id,
+        head_sha
+    from staging.github_run_attempts
+    qualify row_number() over (partition by run_id order by run_attempt desc) = 1
+),
+
+placed as (
+    select
+        jobs.*,
+        runs.workflow_id,
+        runs.day,
+        runs.event,
+        runs.head_branch,
+        runs.head_repository_id,
+        runs.head_sha,
+        coalesce(attempts.run_started_at, min(jobs.created_at) over (partition by jobs.run_id, jobs.run_attempt)) as attempt_started_at,
+        row_number() over (
+            partition by jobs.run_id, jobs.name, jobs.started_at, jobs.completed_at, jobs.runner_id
+            order by jobs.run_attempt, jobs.job_id
+        ) as copy_number,
+        min(jobs.run_attempt) over (partition by jobs.run_id, jobs.name, jobs.started_at, jobs.completed_at, jobs.runner_id) as copied_from_attempt,
+        coalesce(jobs.first_step_at, jobs.started_at) as execution_started_at,
+        jobs.runner_id is not null or jobs.runner_name is not null as has_runner
+    from staging.github_jobs as jobs
+    inner join runs on runs.run_id = jobs.run_id
+    left join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
+),
+
+judged as (
+    select
+        placed.*,
+        case when status <> 'completed' then 'open' else coalesce(conclusions.outcome, 'other') end as outcome,
+        coalesce(
+            run_attempt > 1
+            and (
+                (started_at < attempt_started_at and completed_at <= attempt_started_at)
+                or (copy_number > 1 and copied_from_attempt < run_attempt)
+            ),
+            false
+        ) as is_carried_over
+    from placed
+    left join seeds.conclusions as conclusions on conclusions.conclusion = placed.conclusion
+),
+
+executed as (
+    select
+        judged.*,
+        not is_carried_over
+        and outcome in ('success', 'failure', 'cancelled', 'other')
+        and (has_runner or outcome in ('success', 'failure')) as is_executed,
+        (epoch_us(completed_at) - epoch_us(execution_started_at)) / 1000000.0 as span_seconds,
+        (epoch_us(execution_started_at) - epoch_us(created_at)) / 1000000.0 as wait_seconds
+    from judged
+),
+
+measured as (
+    select
+        executed.*,
+        case when is_executed and span_seconds >= 0 and (has_runner or span_seconds > 0) then span_seconds end as duration_seconds,
+        case
+            when is_carried_over or not has_runner or outcome = 'skipped' then null
+            when wait_seconds >= 0 then wait_seconds
+            when wait_seconds >= -5 then 0
+        end as queue_seconds
+    from executed
+)
+select
+    repositories.repository as repository,                                                        -- owner/name. #not_null
+    coalesce(workflows.workflow, 'unknown') as workflow,                                        -- Name of the workflow. #not_null
+    measured.workflow_id as workflow_id,                                                          -- GitHub's id of the workflow.
+    run_id,                                                                                       -- The run. #not_null
+    run_attempt,                                                                                  -- The attempt it belongs to. #not_null
+    job_id,                                                                                       -- GitHub's id of the job. #not_null
+    name as job,                                                                                  -- Full name, as required checks name it.
+    regexp_replace(name, '( / |^)(.*[^ ]) \([^()]*\)$', '\1\2') as job_base,                      -- Name without its matrix.
+    nullif(regexp_extract(name, ' \(([^()]*)\)$', 1), '') as matrix,                              -- Matrix values, as shown in the name.
+    status,                                                                                       -- Where it is, verbatim.
+    conclusion,                                                                                   -- How it ended, verbatim.
+    outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
+    cast(null as varchar) as failure_class,                                                       -- Why it failed; not classified yet.
+    coalesce(nullif(lower(labels), ''), lower(runner_group), 'unknown') as runner,                -- Kind of runner: its labels, else its group.
+    labels,                                                                                       -- Labels it asked for, comma-separated.
+    cast(null as varchar) as runner_sku,                                                          -- Billing unit of the runner; not resolved yet.
+    case
+        when contains(lower(labels), 'self-hosted') then true
+        when runner_group is not null then runner_group <> 'GitHub Actions'
+    end as is_self_hosted,                                                                        -- Whether the runner is one's own; NULL if unknown.
+    created_at,                                                                                   -- When it became eligible to run, UTC.
+    case when not is_carried_over then execution_started_at end as started_at,                    -- When it began to execute, UTC.
+    completed_at,                                                                                 -- When it ended, UTC.
+    queue_seconds,                                                                                -- Wait for a runner; NULL unless one took it.
+    duration_seconds,                                                                             -- Execution time; NULL unless it executed.
+    case
+        when outcome = 'open' then null
+        when not is_executed then 0
+        when duration_seconds is not null then cast(greatest(ceil(duration_seconds / 60), 1) as bigint)
+        when not has_runner then 0
+    end as billed_minutes,                                                                        -- Whole minutes; 0 if it never ran, NULL if unknown.
+    cast(null as double) as cost_usd,                                                             -- List price; not priced yet.
+    cast(null as varchar) as waste_class,                                                         -- Kind of waste; not classified yet.
+    is_executed,                                                                                  -- Whether it ran, in this attempt.
+    is_carried_over,                                                                              -- Whether a re-run only lists it again.
+    case
+        when is_carried_over then 'carried_over'
+        when is_executed and span_seconds < 0 then 'negative_duration'
+        when has_runner and outcome <> 'skipped' and wait_seconds < -5 then 'negative_queue'
+    end as quality_flag,                                                                          -- Why a time is missing, if the source is odd.
+    event,                                                                                        -- What triggered the run.
+    head_branch,                                                                                  -- Branch or tag.
+    coalesce(
+        head_branch = repositories.default_branch and coalesce(head_repository_id = measured.repository_id, true), false
+    ) as is_default_branch,                                                                       -- Whether that is the repository's mainline.
+    head_sha,                                                                                     -- The commit.
+    measured.html_url as html_url,                                                                -- Its page.
+    day                                                                                           -- UTC day on which its run was created. #not_null
+from measured
+inner join staging.github_repositories as repositories on repositories.repository_id = measured.repository_id
+left join marts.workflows as workflows on workflows.workflow_id = measured.workflow_id

@@ -1,0 +1,92 @@
+/*
+Attempts of workflow runs: a run and each of its re-runs, with the conclusion and times of its own.
+
+Grain: run_id, run_attempt
+Rebuilt by: run_id
+Duration is the last completion of a job that ran in the attempt minus the attempt's start. Where no such job is known it falls back
+to GitHub's updated_at, is marked, and is discarded above 35 days, the longest a run may take: updated_at also moves when old runs
+are cleaned up.
+*/
+with executed_jobs as (
+    select
+        run_id,
+        run_attempt,
+        max(completed_at) as completed_at,
+        max(queue_seconds) as queue_seconds,
+        sum(duration_seconds) as job_seconds,
+        sum(billed_minutes) as billed_minutes
+    from marts.jobs
+    where is_executed
+    group by run_id, run_attempt
+),
+
+attempts as (
+    select
+        attempts.*,
+        case when status <> 'completed' then 'open' else coalesce(conclusions.outcome, 'other') end as outcome,
+        run_attempt = max(run_attempt) over (partition by run_id) as is_latest
+    from staging.github_run_attempts as attempts
+    left join seeds.conclusions as conclusions on conclusions.conclusion = attempts.conclusion
+),
+
+spans as (
+    select
+        attempts.*,
+        executed_jobs.queue_seconds,
+        executed_jobs.job_seconds,
+        executed_jobs.billed_minutes,
+        executed_jobs.completed_at is null as is_fallback,
+        coalesce(executed_jobs.completed_at, attempts.updated_at) as ended_at,
+        (epoch_us(coalesce(executed_jobs.completed_at, attempts.updated_at)) - epoch_us(run_started_at)) / 1000000.0 as span_seconds
+    from attempts
+    left join executed_jobs on executed_jobs.run_id = attempts.run_id and executed_jobs.run_attempt = attempts.run_attempt
+),
+
+measured as (
+    select
+        spans.*,
+        outcome <> 'open' and span_seconds >= 0 and (not is_fallback or span_seconds <= 35 * 86400) as is_measured,
+        max(case when run_attempt = 1 then outcome end) over (partition by run_id) as first_outcome,
+        min(case when outcome = 'failure' then run_attempt end) over (partition by run_id) as first_failure,
+        max(case when outcome = 'success' then run_attempt end) over (partition by run_id) as last_success
+    from spans
+)
+select
+    repositories.repository as repository,                                                        -- owner/name. #not_null
+    coalesce(workflows.workflow, 'unknown') as workflow,                                        -- Name of the workflow. #not_null
+    measured.workflow_id as workflow_id,                                                          -- GitHub's id of the workflow.
+    run_id,                                                                                       -- GitHub's id of the run. #not_null
+    run_attempt,                                                                                  -- 1, then one more for each re-run. #not_null
+    run_number,                                                                                   -- Counts the runs of the workflow.
+    event,                                                                                        -- What triggered it: push, pull_request, schedule, …
+    head_branch,                                                                                  -- Branch or tag.
+    coalesce(
+        head_branch = repositories.default_branch and coalesce(head_repository_id = measured.repository_id, true), false
+    ) as is_default_branch,                                                                       -- Whether that is the repository's mainline. #not_null
+    head_sha,                                                                                     -- The commit.
+    status,                                                                                       -- Where it is, verbatim.
+    conclusion,                                                                                   -- How it ended, verbatim.
+    outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
+    first_outcome,                                                                                -- Outcome of the run's attempt 1; NULL if unknown.
+    coalesce(first_failure < last_success, false) as is_flaky,                                    -- Whether the run failed, then passed on the same commit.
+    actor,                                                                                        -- Who started this attempt.
+    title,                                                                                        -- The run's title on GitHub.
+    created_at,                                                                                   -- When the run was created, UTC. #not_null
+    run_started_at as started_at,                                                                 -- When this attempt started, UTC.
+    case when is_measured then ended_at end as completed_at,                                      -- When it ended, UTC; NULL if open or unknown.
+    case when is_measured then span_seconds end as duration_seconds,                              -- From start to last job's end; NULL if open or unknown.
+    is_measured and is_fallback as is_duration_fallback,                                          -- Whether completed_at rests on updated_at.
+    queue_seconds,                                                                                -- Longest wait of one of its jobs for a runner.
+    job_seconds,                                                                                  -- Execution time summed over its jobs.
+    billed_minutes,                                                                               -- Billed minutes summed over its jobs.
+    cast(null as double) as cost_usd,                                                             -- List price of its jobs; not priced yet.
+    is_latest,                                                                                    -- Whether no later attempt of the run is known.
+    settled_conclusion,                                                                           -- How it had ended when we first saw it settled.
+    coalesce(
+        (epoch_us(settled_seen_at) - epoch_us(case when is_measured then ended_at end)) / 1000000.0 > 6 * 3600, outcome <> 'open'
+    ) as is_late,                                                                                 -- Whether we first saw it settled over 6 h after its end.
+    measured.html_url as html_url,                                                                -- Its page.
+    day                                                                                           -- UTC day on which the run was created. #not_null
+from measured
+inner join staging.github_repositories as repositories on repositories.repository_id = measured.repository_id
+left join marts.workflows as workflows on workflows.workflow_id = measured.workflow_id

@@ -1,0 +1,43 @@
+/*
+Duration of settled attempts of workflow runs, as a cumulative histogram.
+
+Grain: repository, workflow, upper_bound_seconds
+Counts successful and failed attempts seen settled within 6 hours of their end. The infinite bound holds them all.
+*/
+with bounds as (
+    select
+        cast(above_seconds as double) as above_seconds,
+        cast(upper_bound_seconds as double) as upper_bound_seconds
+    from seeds.histogram_bounds
+    where histogram = 'workflow_run_duration'
+),
+
+filled as (
+    select
+        repository,
+        workflow,
+        upper_bound_seconds,
+        count(*) as attempt_count,
+        sum(duration_seconds) as duration_seconds
+    from marts.run_attempts
+    inner join bounds on duration_seconds > above_seconds and duration_seconds <= upper_bound_seconds
+    where outcome in ('success', 'failure') and not is_late
+    group by repository, workflow, upper_bound_seconds
+)
+select
+    workflows.repository as repository,                                           -- owner/name. #not_null
+    workflows.workflow as workflow,                                               -- Name of the workflow. #not_null
+    bounds.upper_bound_seconds as upper_bound_seconds,                            -- Upper bound of the bucket, inclusive. #not_null
+    cast(sum(coalesce(attempt_count, 0)) over below as bigint) as attempt_count,  -- Attempts at or below the bound.
+    sum(coalesce(duration_seconds, 0)) over below as duration_seconds_sum         -- Their durations summed.
+from marts.workflows as workflows
+cross join bounds
+left join filled
+    on filled.repository = workflows.repository
+    and filled.workflow = workflows.workflow
+    and filled.upper_bound_seconds = bounds.upper_bound_seconds
+window below as (
+    partition by workflows.repository, workflows.workflow
+    order by bounds.upper_bound_seconds
+    rows between unbounded preceding and current row
+)

@@ -1,0 +1,25 @@
+/*
+GitHub Actions workflows, as the repository's list of workflows last described them.
+
+Grain: workflow_id
+Newest: fetched_at
+Touches: workflow_id
+*/
+with described as (
+    select
+        repository_id,
+        fetched_at,
+        payload,
+        from_json(payload, '{"id": "BIGINT", "name": "VARCHAR", "path": "VARCHAR", "state": "VARCHAR"}') as workflow
+    from landing.github_workflows
+)
+select
+    workflow.id as workflow_id,      -- GitHub's id. #not_null
+    repository_id,                   -- The repository it belongs to. #not_null
+    workflow.name as name,           -- Its title; GitHub gives the path when it has none.
+    workflow.path as path,           -- Its file.
+    workflow.state as state,         -- active, deleted, disabled_manually, …
+    md5(payload) as payload_digest,  -- Lets ingestion land a description only when it changed.
+    fetched_at as first_seen_at,     -- When we first knew of it, UTC. #earliest
+    fetched_at                       -- When we read it, UTC. #version
+from described
