@@ -7,15 +7,15 @@ class PhoenixError(Exception):
     PhoenixError
     ├── SettingsError         a setting is missing or wrong
     ├── SourceError           a source refused or could not be reached
-    │   ├── CredentialRefused     the token is wrong or may not see this
-    │   ├── RepositoryUnavailable the repository is gone, renamed beyond recognition or blocked
-    │   ├── BudgetSpent           the rate limit's reserve is reached; go on later
-    │   └── SourceUnreachable     no network, or the server keeps failing
+    │   ├── CredentialError       the token is wrong or may not see this
+    │   ├── RepositoryError       the repository is gone, renamed beyond recognition or blocked
+    │   ├── BudgetError           the rate limit's reserve is reached; go on later
+    │   └── ConnectionFailedError no network, or the server keeps failing
     ├── ModelError            a file in sql/ is not a model
     └── WarehouseError        the store cannot be written or read
-        ├── WriterBusy            another process is writing
-        ├── DiskFull              no space left
-        └── NoSnapshot            nothing has been published yet
+        ├── WriterBusyError       another process is writing
+        ├── DiskFullError         no space left
+        └── NoSnapshotError       nothing has been published yet
     """
 
 
@@ -27,19 +27,19 @@ class SourceError(PhoenixError):
     """A source refused or could not be reached."""
 
 
-class CredentialRefused(SourceError):
+class CredentialError(SourceError):
     """The token is wrong or lacks a permission."""
 
 
-class RepositoryUnavailable(SourceError):
+class RepositoryError(SourceError):
     """The repository does not exist, is blocked, or is not visible to this token."""
 
 
-class BudgetSpent(SourceError):
+class BudgetError(SourceError):
     """The rate limit is used up to its reserve; the sync goes on after the reset."""
 
 
-class SourceUnreachable(SourceError):
+class ConnectionFailedError(SourceError):
     """The server cannot be reached or keeps failing."""
 
 
@@ -51,13 +51,13 @@ class WarehouseError(PhoenixError):
     """The store cannot be written or read."""
 
 
-class WriterBusy(WarehouseError):
+class WriterBusyError(WarehouseError):
     """Another process is writing to the store."""
 
 
-class DiskFull(WarehouseError):
+class DiskFullError(WarehouseError):
     """There is no space left below PHOENIX_HOME."""
 
 
-class NoSnapshot(WarehouseError):
+class NoSnapshotError(WarehouseError):
     """Nothing has been published yet."""

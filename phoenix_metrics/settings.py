@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
 
-    home: Folder = Field(CHECKOUT / "data", description="all state: landing files, store, snapshots")
+    home: Folder = Field(CHECKOUT / "data", description="all state: landing files, store, snapshots; data/demo by default while nothing is configured")
     bind: str = Field("127.0.0.1", description="address that the services listen on")
     dashboard_port: Port = Field(8501, description="port of the dashboard")
     exporter_port: Port = Field(9469, description="port of the Prometheus exporter")
@@ -154,16 +154,19 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
             cls,
             settings_cls: type[BaseSettings],
             init_settings: PydanticBaseSettingsSource,
-            **_: PydanticBaseSettingsSource,
+            *_: PydanticBaseSettingsSource,
+            **__: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             return init_settings, _Environment(settings_cls, environ), _File(settings_cls, file)
 
     try:
-        sourced = Sourced(**overrides)  # type: ignore[arg-type]  # each field's validator checks its override
+        sourced: Settings = Sourced(**overrides)  # type: ignore[arg-type]  # each field's validator checks its override
     except ValidationError as error:
         raise SettingsError(_refusal(error, environ, file)) from None
     except ValueError as error:
         raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
+    if "home" not in sourced.model_fields_set and not sourced.has_sources:
+        sourced = sourced.model_copy(update={"home": sourced.home / "demo"})  # keeps real data and the demo's apart
     return Loaded(sourced, tuple(_unknown(environ)))
 
 

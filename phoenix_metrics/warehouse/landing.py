@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from phoenix_metrics.errors import DiskFull, WarehouseError
+from phoenix_metrics.errors import DiskFullError, WarehouseError
 
 OBJECTS = ("github_repositories", "github_workflows", "github_jobs", "github_runs", "github_windows", "github_syncs")
 SCHEMA = pa.schema(
@@ -41,7 +41,7 @@ class Record:
 def write_batch(home: Path, source_object: str, records: Sequence[Record]) -> Path:
     """Write one batch durably and return its file; a crash leaves either the whole file or none.
 
-    Raises DiskFull when there is no space left and WarehouseError when the folder cannot be written.
+    Raises DiskFullError when there is no space left and WarehouseError when the folder cannot be written.
     """
     now = datetime.now(UTC)
     folder = home / "landing" / source_object / f"{now:%Y-%m-%d}"
@@ -77,7 +77,7 @@ def set_aside(home: Path, file: str) -> Path:
 def write_error(home: Path, error: Exception) -> WarehouseError:
     """Turn an error of writing below PHOENIX_HOME into one line that says what to do."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
-        return DiskFull(f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost")
+        return DiskFullError(f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost")
     return WarehouseError(f"{home}: cannot write: {str(error).splitlines()[0]}")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from phoenix_metrics.errors import NoSnapshot, WarehouseError
+from phoenix_metrics.errors import NoSnapshotError, WarehouseError
 from phoenix_metrics.warehouse.landing import sync_folder, write_error
 
 KEPT = 3
@@ -34,7 +34,7 @@ class Snapshot:
 def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
     """Copy the store aside, swap it in, and forget which days were touched. Call as the writer, after the checks.
 
-    Raises DiskFull when the copy does not fit; readers then keep the snapshot they have.
+    Raises DiskFullError when the copy does not fit; readers then keep the snapshot they have.
     """
     folder = home / "snapshots"
     folder.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ class SnapshotReader:
         self._snapshot: Snapshot | None = None
 
     def current(self) -> Snapshot:
-        """Return the snapshot that queries now read. Raises NoSnapshot before the first publication."""
+        """Return the snapshot that queries now read. Raises NoSnapshotError before the first publication."""
         with self._lock:
             return self._open()[1]
 
@@ -81,7 +81,7 @@ class SnapshotReader:
             return ""
 
     def query(self, sql: str, parameters: Sequence[object] | dict[str, object] | None = None) -> pa.Table:
-        """Run one query on the current snapshot. Raises NoSnapshot, or duckdb.Error when the query is wrong."""
+        """Run one query on the current snapshot. Raises NoSnapshotError, or duckdb.Error when the query is wrong."""
         with self._lock:
             cursor = self._open()[0].cursor()
         try:
@@ -101,7 +101,7 @@ class SnapshotReader:
         for attempt in range(_OPEN_ATTEMPTS):
             name = self.version()
             if not name:
-                raise NoSnapshot(f"{self._folder.parent}: nothing is published yet; run `phoenix sync` first")
+                raise NoSnapshotError(f"{self._folder.parent}: nothing is published yet; run `phoenix sync` first")
             if self._connection is not None and self._snapshot is not None and self._snapshot.path.name == name:
                 return self._connection, self._snapshot
             try:

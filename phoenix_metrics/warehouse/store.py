@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from phoenix_metrics.errors import WarehouseError, WriterBusy
+from phoenix_metrics.errors import WarehouseError, WriterBusyError
 from phoenix_metrics.warehouse.landing import write_error
 
 STORAGE_VERSION = "v1.5.0"  # both DuckDB 1.5 and 2.0 read it
@@ -39,7 +39,7 @@ def store_path(home: Path) -> Path:
 def writing(home: Path, *, wait_seconds: float = 60) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the store as its one writer, and close it whatever happens.
 
-    Waits for another writer, then raises WriterBusy; raises WarehouseError when the file cannot be opened or written.
+    Waits for another writer, then raises WriterBusyError; raises WarehouseError when the file cannot be opened or written.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def _exclusive(lock: Path, wait_seconds: float) -> Iterator[None]:
         while not _locked(file.fileno()):
             if time.monotonic() > deadline:
                 file.seek(0)
-                raise WriterBusy(
+                raise WriterBusyError(
                     f"{lock.parent}: process {file.read().strip() or '?'} is writing to the store; wait for it or stop it"
                 )
             time.sleep(0.1)

@@ -22,8 +22,8 @@ stored as (
         min(created_at) as oldest_at,
         max(created_at) as newest_at,
         count(*) as run_count,
-        sum(open_count) as open_count,
-        sum(attempt_count - stored_count) as missing_attempt_count
+        cast(sum(open_count) as bigint) as open_count,
+        cast(sum(attempt_count - stored_count) as bigint) as missing_attempt_count
     from runs
     group by repository_id
 ),

@@ -26,7 +26,7 @@ with counted as (
         count(queue_seconds) as queue_count,
         quantile_cont(queue_seconds, 0.95) as queue_p95_seconds,
         sum(duration_seconds) as job_seconds,
-        sum(billed_minutes) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes
     from marts.jobs
     where not is_carried_over
     group by day, repository, workflow, job_base

@@ -14,7 +14,7 @@ with executed_jobs as (
         max(completed_at) as completed_at,
         max(queue_seconds) as queue_seconds,
         sum(duration_seconds) as job_seconds,
-        sum(billed_minutes) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes
     from marts.jobs
     where is_executed
     group by run_id, run_attempt

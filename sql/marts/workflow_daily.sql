@@ -48,7 +48,7 @@ counted as (
         quantile_cont(decided_seconds, 0.99) as duration_p99_seconds,
         sum(job_seconds) as job_seconds,
         sum(lost_seconds) as lost_seconds,
-        sum(billed_minutes) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes
     from runs
     group by day, repository, workflow, is_default_branch
 )

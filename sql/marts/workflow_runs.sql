@@ -10,7 +10,7 @@ with spent as (
         run_id,
         sum(job_seconds) as job_seconds,
         sum(case when outcome in ('failure', 'cancelled') then job_seconds else 0 end) as lost_seconds,
-        sum(billed_minutes) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes
     from marts.run_attempts
     group by run_id
 )

@@ -1,0 +1,154 @@
+"""The `phoenix` command: parses, calls, prints."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from phoenix_metrics.errors import PhoenixError, SettingsError
+from phoenix_metrics.settings import Settings, read_settings
+
+app = typer.Typer(
+    help="CI/CD analytics for teams on GitHub Actions and Argo CD.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True, highlight=False)
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+Demo = Annotated[bool, typer.Option("--demo", help="Measure the built-in demo organisation.")]
+Since = Annotated[str, typer.Option(help="Start of the history: a date, or days such as 365d.")]
+Reconcile = Annotated[bool, typer.Option("--reconcile", help="Look for re-runs in the last 31 days, as the daily run does.")]
+
+
+def main() -> None:
+    """Run the command; an error a user can act on is one line and exit code 1."""
+    try:
+        app()
+    except PhoenixError as error:
+        errors.print(f"[bold red]phoenix:[/] {_escaped(str(error))}", soft_wrap=True)
+        sys.exit(1)
+
+
+@app.command()
+def up(demo: Demo = False) -> None:
+    """Start everything: Dagster, dashboard, exporter; without a configuration also the demo organisation."""
+    from phoenix_metrics.services import run_services  # noqa: PLC0415  # each command loads only what it needs
+
+    run_services(_settings(), os.environ, demo=demo)
+
+
+@app.command()
+def sync(reconcile: Reconcile = False) -> None:
+    """Run one pass: ingest, transform, check, publish."""
+    _run_pass(_settings(), since=None, reconcile=reconcile)
+
+
+@app.command()
+def backfill(since: Since) -> None:
+    """Load history from further back; can be stopped and started again at any point."""
+    settings = _settings(github_since=since)
+    _run_pass(settings, since=since, reconcile=False)
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(help="A SELECT over the snapshot, such as: select * from marts.data_health")],
+    format: Annotated[Format, typer.Option(help="How to write the result.")] = Format.TABLE,  # noqa: A002
+    output: Annotated[Path | None, typer.Option(help="File to write to; standard output otherwise.")] = None,
+) -> None:
+    """Ask the published snapshot a question."""
+    from phoenix_metrics.query import answer, write_result  # noqa: PLC0415
+
+    write_result(answer(_settings().home, query), format.value, output)
+
+
+@app.command()
+def export(folder: Annotated[Path, typer.Argument(help="Folder to fill.")]) -> None:
+    """Write every mart as Parquet, with its documentation."""
+    from phoenix_metrics.query import export_marts  # noqa: PLC0415
+
+    tables = export_marts(_settings().home, folder)
+    print(f"{len(tables)} marts and README.md in {folder}")  # noqa: T201
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, credentials, budget, clock, disk and data, and say what to do."""
+    from phoenix_metrics.doctor import examine, show  # noqa: PLC0415
+
+    raise typer.Exit(code=show(examine(_settings())))
+
+
+@app.command()
+def exporter() -> None:
+    """Serve Prometheus metrics."""
+    from phoenix_metrics.exporter.server import serve  # noqa: PLC0415
+
+    serve(_settings())
+
+
+@app.command()
+def dashboard() -> None:
+    """Serve the dashboard."""
+    from phoenix_metrics.services import dashboard_command, replace_process  # noqa: PLC0415
+
+    replace_process(dashboard_command(_settings()))
+
+
+@app.command()
+def demo(
+    pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+) -> None:
+    """Serve only the demo organisation's GitHub API."""
+    from phoenix_metrics.demo.server import serve  # noqa: PLC0415
+
+    settings = _settings()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
+
+
+def _settings(**overrides: object) -> Settings:
+    loaded = read_settings(os.environ, **overrides)
+    for warning in loaded.warnings:
+        errors.print(f"[yellow]phoenix:[/] {_escaped(warning)}", soft_wrap=True)
+    return loaded.settings
+
+
+def _run_pass(settings: Settings, *, since: str | None, reconcile: bool) -> None:
+    if not settings.has_sources:
+        raise SettingsError("PHOENIX_GITHUB_REPOSITORIES: not set; say what to measure, owner/name, comma-separated")
+    from phoenix_metrics.pipeline import run_sync  # noqa: PLC0415
+
+    report = run_sync(settings, since=since, reconcile=reconcile)
+    console = Console(highlight=False)
+    console.print(f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, snapshot {report.snapshot_sequence} published")
+    if report.set_aside_count:
+        console.print(f"[yellow]{report.set_aside_count} landing files could not be read and were set aside[/]; see marts.data_health")
+    for source, note in report.failed_sources.items():
+        errors.print(f"[bold red]phoenix:[/] {_escaped(source)}: {_escaped(note)}", soft_wrap=True)
+    if report.failed_sources:
+        raise typer.Exit(code=1)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Ingestion: what GitHub says, joined to landing files. Never writes to the store; asks it only what is already here."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from phoenix_metrics.errors import BudgetError, SettingsError, SourceError
+from phoenix_metrics.progress import TerminalProgress
+from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.sources.github.budget import Budget
+from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.history import (
+    Batch,
+    Known,
+    KnownRun,
+    Outcome,
+    Progress,
+    RepositoryPass,
+    fetch_organization_repositories,
+    fetch_repository,
+    reconciled_window,
+    wanted_windows,
+)
+from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.github.windows import Window
+from phoenix_metrics.warehouse import landing
+from phoenix_metrics.warehouse.models import SQL_ROOT
+from phoenix_metrics.warehouse.staging import load_landing
+from phoenix_metrics.warehouse.store import writing
+
+
+class IngestConfig(dg.Config):
+    """How one run differs from the settings: an earlier start of the history, and whether to look for all re-runs."""
+
+    since: str | None = None
+    reconcile: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """How one pass over a repository went."""
+
+    state: str
+    note: str | None
+    outcome: Outcome
+
+
+def sync_github(settings: Settings, *, reconcile: bool = False, progress: Progress | None = None) -> list[Pass]:
+    """Bring every configured repository up to date in landing; a repository that fails does not stop the others.
+
+    Raises SettingsError when nothing to measure is configured.
+    """
+    if not settings.has_sources:
+        raise SettingsError("PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure")
+    client = GitHubClient(settings.github_api_url, settings.github_token, Budget(settings.github_reserve_ratio))
+    passes = []
+    for name in _names(client, settings):
+        requests_before = client.budget.request_count
+        done = _sync_repository(settings, client, name, reconcile=reconcile, progress=progress)
+        _land_sync(settings.home, client.budget, done, client.budget.request_count - requests_before)
+        passes.append(done)
+    return passes
+
+
+def _names(client: GitHubClient, settings: Settings) -> Iterator[str]:
+    """Yield each repository once: those named, then those the organisations have."""
+    seen = set()
+    for name in settings.github_repositories:
+        seen.add(name.lower())
+        yield name
+    for organization in settings.github_organizations:
+        for name in fetch_organization_repositories(client, organization):
+            if name.lower() not in seen:
+                seen.add(name.lower())
+                yield name
+
+
+def _sync_repository(
+    settings: Settings, client: GitHubClient, name: str, *, reconcile: bool, progress: Progress | None
+) -> Pass:
+    outcome = Outcome(name)
+    try:
+        repository = fetch_repository(client, name)
+        now = datetime.now(UTC).replace(microsecond=0)
+        since = settings.since_at(now)
+        known = _known(settings.home, repository["id"], since, now)
+        steps = RepositoryPass(client, repository, known, since=since, now=now, reconcile=reconcile, progress=progress)
+        outcome = steps.outcome
+        for batch in steps.fetch_batches():
+            _land(settings.home, repository["id"], batch)
+    except BudgetError as error:
+        return Pass("partial", str(error), outcome)
+    except SourceError as error:
+        return Pass("failed", str(error), outcome)
+    return Pass("ok", None, outcome)
+
+
+def _known(home: Path, repository_id: int, since: datetime, now: datetime) -> Known:
+    """Load what earlier runs left in landing and return what is stored of a repository."""
+    with writing(home) as connection:
+        load_landing(connection, home)
+        key = {"repository_id": repository_id}
+        state = _rows(connection, "repository", key)[0]
+        known = Known(
+            digests=frozenset(row["payload_digest"] for row in _rows(connection, "digests", key)),
+            windows=tuple(Window(row["window_start"], row["window_end"]) for row in _rows(connection, "windows", key)),
+            **state,
+        )
+        windows = [*wanted_windows(known, since, now), *filter(None, [reconciled_window(known)])]
+        ranges = {"starts": [_naive(w.start) for w in windows], "ends": [_naive(w.end) for w in windows]}
+        runs = {row.pop("run_id"): KnownRun(**row) for row in _rows(connection, "runs", {**key, **ranges})}
+    return Known(known.digests, known.windows, known.newest_at, known.reconciled_to, known.synced_at, runs)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, object]) -> list[dict[str, object]]:
+    """Ask one of the questions in `sql/known/`; times come back aware, UTC."""
+    cursor = connection.execute((SQL_ROOT / "known" / f"{question}.sql").read_text(encoding="utf-8"), parameters)
+    names = [column[0] for column in cursor.description or []]
+    return [{name: _aware(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
+
+
+def _aware(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _naive(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+def _land(home: Path, repository_id: int, batch: Batch) -> None:
+    now = datetime.now(UTC)
+    for source_object in landing.OBJECTS:  # jobs before runs, runs before the window that claims them
+        records = [
+            landing.Record(repository_id, item.object_id, now, item.payload)
+            for item in batch
+            if item.source_object == source_object
+        ]
+        if records:
+            landing.write_batch(home, source_object, records)
+
+
+def _land_sync(home: Path, budget: Budget, done: Pass, request_count: int) -> None:
+    """Write down how the pass went, for data_health and for the next pass."""
+    outcome = done.outcome
+    now = datetime.now(UTC)
+    payload = {
+        "repository": outcome.repository,
+        "repository_id": outcome.repository_id,
+        "state": done.state,
+        "note": done.note,
+        "finished_at": now.isoformat(),
+        "complete_since": _iso(outcome.complete_since),
+        "missing_window_count": outcome.missing_window_count,
+        "reconciled_to": _iso(outcome.reconciled_to),
+        "request_count": request_count,
+        "rate_limit": budget.limit,
+        "rate_limit_remaining": budget.remaining,
+    }
+    landing.write_batch(home, "github_syncs", [landing.Record(outcome.repository_id, None, now, as_text(payload))])
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(["landing", name], group_name="landing", kinds={"parquet"}, description=description)
+        for name, description in {
+            "github_repositories": "GitHub repositories as fetched.",
+            "github_workflows": "GitHub Actions workflows as fetched.",
+            "github_runs": "Workflow runs, each attempt, as fetched.",
+            "github_jobs": "Jobs with their steps, as fetched.",
+            "github_windows": "Stretches of history that were read to the end.",
+            "github_syncs": "How each pass of ingestion ended.",
+        }.items()
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            "every_source_answered",
+            asset=["landing", "github_syncs"],
+            description="Every repository was read to the end in this pass. Does not block: what was read is published.",
+        )
+    ],
+    name="github",
+)
+def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[dg.MaterializeResult]:
+    """Fetch what is new or changed on GitHub and write it to landing."""
+    overrides = {"github_since": config.since} if config.since else {}
+    settings = load_settings(os.environ, **overrides)
+    with TerminalProgress() as progress:
+        passes = sync_github(settings, reconcile=config.reconcile, progress=progress)
+    failed = {done.outcome.repository: done.note for done in passes if done.state != "ok"}
+    for name, note in failed.items():
+        context.log.warning("%s: %s", name, note)
+    for name in landing.OBJECTS:
+        if name != "github_syncs":
+            yield dg.MaterializeResult(asset_key=["landing", name])
+    yield dg.MaterializeResult(
+        asset_key=["landing", "github_syncs"],
+        metadata=_metadata(passes),
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not failed, check_name="every_source_answered", metadata={"failed": failed}, severity=dg.AssetCheckSeverity.ERROR
+            )
+        ],
+    )
+
+
+def _metadata(passes: list[Pass]) -> dict[str, object]:
+    return {
+        "repositories": len(passes),
+        "runs": sum(done.outcome.run_count for done in passes),
+        "jobs": sum(done.outcome.job_count for done in passes),
+        "missing_windows": sum(done.outcome.missing_window_count or 0 for done in passes),
+    }
+

@@ -1,0 +1,115 @@
+"""Transformation: landing files into staging, staging into marts, each with the checks its model promises."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from phoenix_metrics.settings import load_settings
+from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
+from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+from phoenix_metrics.warehouse.models import Model, load_models, seed_files
+from phoenix_metrics.warehouse.staging import load_landing
+from phoenix_metrics.warehouse.store import writing
+
+WRITER_POOL = "duckdb_writer"
+
+MODELS = load_models()
+STAGING = [model for model in MODELS.values() if model.schema == "staging"]
+MARTS = [model for model in MODELS.values() if model.schema == "marts"]
+
+
+def home() -> Path:
+    """Return where the store is."""
+    return load_settings(os.environ).home
+
+
+def asset_key(table: str) -> dg.AssetKey:
+    """Return the asset that stands for a table: `marts.jobs` is `marts/jobs`."""
+    return dg.AssetKey(table.split("."))
+
+
+def _spec(model: Model) -> dg.AssetSpec:
+    columns = [dg.TableColumn(column.name, description=column.comment) for column in model.columns]
+    return dg.AssetSpec(
+        asset_key(model.table),
+        deps=[asset_key(table) for table in model.upstream],
+        group_name=model.schema,
+        kinds={"duckdb", "sql"},
+        description=f"{model.description} {model.notes}".strip(),
+        metadata={"dagster/column_schema": dg.TableSchema(columns), "grain": ", ".join(model.grain)},
+    )
+
+
+def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
+    return [
+        dg.AssetCheckSpec(check.name, asset=asset_key(model.table), description=check.description, blocking=check.is_blocking)
+        for check in checks_of(model)
+    ]
+
+
+def check_result(finding: Finding) -> dg.AssetCheckResult:
+    """Return a finding as Dagster records it."""
+    severity = dg.AssetCheckSeverity.ERROR if finding.check.is_blocking else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        asset_key=asset_key(finding.check.table),
+        check_name=finding.check.name,
+        passed=finding.holds,
+        severity=severity,
+        metadata={"rows that break it": finding.broken},
+    )
+
+
+@dg.multi_asset(
+    name="staging",
+    specs=[
+        *(_spec(model) for model in STAGING),
+        dg.AssetSpec(
+            ["staging", "landing_files"],
+            deps=sorted({asset_key(table) for model in STAGING for table in model.upstream}),
+            group_name="staging",
+            kinds={"duckdb"},
+            description="Landing files that are loaded, or set aside because they cannot be read, with the reason.",
+        ),
+        *(
+            dg.AssetSpec(asset_key(table), group_name="seeds", kinds={"csv"}, description=f"Facts of the world from {path.name}.")
+            for table, path in seed_files().items()
+        ),
+    ],
+    check_specs=[spec for model in STAGING for spec in _check_specs(model)],
+    pool=WRITER_POOL,
+)
+def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Merge all landing files not loaded yet, in the same transactions that record them."""
+    with writing(home()) as connection:
+        load_seeds(connection)
+        loaded = load_landing(connection, home(), MODELS)
+        findings = [run_check(connection, check) for model in STAGING for check in checks_of(model)]
+    for file, reason in loaded.set_aside.items():
+        context.log.warning("landing file %s was set aside: %s", file, reason)
+    for model in STAGING:
+        yield dg.MaterializeResult(
+            asset_key=asset_key(model.table), metadata={"changed rows": loaded.changed_rows.get(model.table, 0)}
+        )
+    yield dg.MaterializeResult(
+        asset_key=["staging", "landing_files"], metadata={"loaded": loaded.file_count, "set aside": len(loaded.set_aside)}
+    )
+    for table in seed_files():
+        yield dg.MaterializeResult(asset_key=asset_key(table))
+    yield from (check_result(finding) for finding in findings)
+
+
+def _mart_asset(model: Model) -> dg.AssetsDefinition:
+    @dg.multi_asset(name=f"marts__{model.name}", specs=[_spec(model)], check_specs=_check_specs(model), pool=WRITER_POOL)
+    def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        with writing(home()) as connection:
+            row_count = build_mart(connection, model, MODELS)
+            findings = [run_check(connection, c, only_touched=bool(model.rebuilt_by)) for c in checks_of(model)]
+        yield dg.MaterializeResult(asset_key=asset_key(model.table), metadata={"dagster/row_count": row_count})
+        yield from (check_result(finding) for finding in findings)
+
+    return mart
+
+
+marts = [_mart_asset(model) for model in MARTS]
