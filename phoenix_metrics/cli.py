@@ -32,7 +32,9 @@ class Format(StrEnum):
 
 Demo = Annotated[bool, typer.Option("--demo", help="Measure the built-in demo organisation.")]
 Since = Annotated[str, typer.Option(help="Start of the history: a date, or days such as 365d.")]
-Reconcile = Annotated[bool, typer.Option("--reconcile", help="Look for re-runs in the last 31 days, as the daily run does.")]
+Reconcile = Annotated[
+    bool, typer.Option("--reconcile", help="Look for re-runs in the last 31 days, as the daily run does.")
+]
 
 
 def main() -> None:
@@ -137,9 +139,15 @@ def _run_pass(settings: Settings, *, since: str | None, reconcile: bool) -> None
 
     report = run_sync(settings, since=since, reconcile=reconcile)
     console = Console(highlight=False)
-    console.print(f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, snapshot {report.snapshot_sequence} published")
+    console.print(
+        f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, "
+        f"snapshot {report.snapshot_sequence} published"
+    )
     if report.set_aside_count:
-        console.print(f"[yellow]{report.set_aside_count} landing files could not be read and were set aside[/]; see marts.data_health")
+        console.print(
+            f"[yellow]{report.set_aside_count} landing files could not be read and were set aside[/]; "
+            "marts.data_health names them"
+        )
     for source, note in report.failed_sources.items():
         errors.print(f"[bold red]phoenix:[/] {_escaped(source)}: {_escaped(note)}", soft_wrap=True)
     if report.failed_sources:

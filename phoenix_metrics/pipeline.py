@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
+from phoenix_metrics import errors
 from phoenix_metrics.defs.transform import WRITER_POOL
 from phoenix_metrics.errors import PhoenixError, WarehouseError
 from phoenix_metrics.settings import CHECKOUT, Settings
@@ -18,7 +19,7 @@ from phoenix_metrics.warehouse.landing import write_error
 
 @dataclass(frozen=True)
 class Report:
-    """What a pass did: runs and jobs fetched, sources that failed with the reason, files set aside, what was published."""
+    """What a pass did: what was fetched, sources that failed with the reason, files set aside, what was published."""
 
     run_count: int = 0
     job_count: int = 0
@@ -85,8 +86,6 @@ def _cause(result: dg.ExecuteInProcessResult) -> PhoenixError:
 
 
 def _qualified(name: str | None) -> str:
-    import phoenix_metrics.errors as errors  # noqa: PLC0415
-
     return f"phoenix_metrics.errors.{name}" if name and hasattr(errors, name) else name or ""
 
 

@@ -53,10 +53,16 @@ def export_marts(home: Path, folder: Path) -> list[str]:
     """Write every mart to `<folder>/<mart>.parquet` and their documentation to `<folder>/README.md`."""
     reader = SnapshotReader(home)
     try:
-        tables = reader.query("select table_name, comment from duckdb_tables() where schema_name = 'marts' order by table_name").to_pylist()
+        tables = reader.query(
+            "select table_name, comment from duckdb_tables() where schema_name = 'marts' order by table_name"
+        ).to_pylist()
         folder.mkdir(parents=True, exist_ok=True)
         for table in tables:
-            pq.write_table(reader.query(f"from marts.{table['table_name']}"), folder / f"{table['table_name']}.parquet", compression="zstd")
+            pq.write_table(
+                reader.query(f"from marts.{table['table_name']}"),
+                folder / f"{table['table_name']}.parquet",
+                compression="zstd",
+            )
         columns = reader.query(
             "select table_name, column_name, data_type, comment from duckdb_columns() where schema_name = 'marts' "
             "order by table_name, column_index"
@@ -84,7 +90,9 @@ def _print(result: pa.Table, form: str, console: Console) -> None:
         return
     table = Table(show_edge=False, pad_edge=False)
     for field in result.schema:
-        is_number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        is_number = (
+            pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_decimal(field.type)
+        )
         table.add_column(field.name, justify="right" if is_number else "left", overflow="fold")
     for row in result.slice(0, SHOWN_ROWS).to_pylist():
         table.add_row(*(_cell(value) for value in row.values()))
@@ -103,7 +111,15 @@ def _cell(value: object) -> str:
 def _documentation(tables: list[dict[str, str]], columns: list[dict[str, str]]) -> str:
     lines = ["# Marts", "", "One Parquet file for each table. Times are UTC."]
     for table in tables:
-        lines += ["", f"## {table['table_name']}", "", table["comment"] or "", "", "| column | type | meaning |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## {table['table_name']}",
+            "",
+            table["comment"] or "",
+            "",
+            "| column | type | meaning |",
+            "|---|---|---|",
+        ]
         lines += [
             f"| {column['column_name']} | {column['data_type']} | {column['comment'] or ''} |"
             for column in columns

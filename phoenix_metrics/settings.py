@@ -91,7 +91,10 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX, hide_input_in_errors=True)
 
-    home: Folder = Field(CHECKOUT / "data", description="all state: landing files, store, snapshots; data/demo by default while nothing is configured")
+    home: Folder = Field(
+        CHECKOUT / "data",
+        description="all state: landing files, store, snapshots; data/demo by default while nothing is configured",
+    )
     bind: str = Field("127.0.0.1", description="address that the services listen on")
     dashboard_port: Port = Field(8501, description="port of the dashboard")
     exporter_port: Port = Field(9469, description="port of the Prometheus exporter")

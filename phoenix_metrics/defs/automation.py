@@ -1,4 +1,4 @@
-"""When things run: everything every five minutes, a search for re-runs of old runs once a day, housekeeping once a week."""
+"""When things run: everything every five minutes, a search for old runs run again daily, housekeeping weekly."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,9 @@ import dagster as dg
 
 KEEP_RUNS = timedelta(days=14)
 
-sync = dg.define_asset_job("sync", selection=dg.AssetSelection.all(), description="Ingest, transform, check and publish.")
+sync = dg.define_asset_job(
+    "sync", selection=dg.AssetSelection.all(), description="Ingest, transform, check and publish."
+)
 
 every_five_minutes = dg.ScheduleDefinition(
     name="every_five_minutes",

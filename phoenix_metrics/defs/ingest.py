@@ -1,14 +1,15 @@
-"""Ingestion: what GitHub says, joined to landing files. Never writes to the store; asks it only what is already here."""
+"""Ingestion: what GitHub says, written to landing files. Asks the store what is here, writes nothing to it."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
-import duckdb
 
+from phoenix_metrics.defs.known import ask_known
 from phoenix_metrics.errors import BudgetError, SettingsError, SourceError
 from phoenix_metrics.progress import TerminalProgress
 from phoenix_metrics.settings import Settings, load_settings
@@ -16,22 +17,14 @@ from phoenix_metrics.sources.github.budget import Budget
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.history import (
     Batch,
-    Known,
-    KnownRun,
     Outcome,
     Progress,
     RepositoryPass,
     fetch_organization_repositories,
     fetch_repository,
-    reconciled_window,
-    wanted_windows,
 )
 from phoenix_metrics.sources.github.payloads import as_text
-from phoenix_metrics.sources.github.windows import Window
 from phoenix_metrics.warehouse import landing
-from phoenix_metrics.warehouse.models import SQL_ROOT
-from phoenix_metrics.warehouse.staging import load_landing
-from phoenix_metrics.warehouse.store import writing
 
 
 class IngestConfig(dg.Config):
@@ -56,7 +49,9 @@ def sync_github(settings: Settings, *, reconcile: bool = False, progress: Progre
     Raises SettingsError when nothing to measure is configured.
     """
     if not settings.has_sources:
-        raise SettingsError("PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure")
+        raise SettingsError(
+            "PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure"
+        )
     client = GitHubClient(settings.github_api_url, settings.github_token, Budget(settings.github_reserve_ratio))
     passes = []
     for name in _names(client, settings):
@@ -88,7 +83,7 @@ def _sync_repository(
         repository = fetch_repository(client, name)
         now = datetime.now(UTC).replace(microsecond=0)
         since = settings.since_at(now)
-        known = _known(settings.home, repository["id"], since, now)
+        known = ask_known(settings.home, repository["id"], since, now)
         steps = RepositoryPass(client, repository, known, since=since, now=now, reconcile=reconcile, progress=progress)
         outcome = steps.outcome
         for batch in steps.fetch_batches():
@@ -98,38 +93,6 @@ def _sync_repository(
     except SourceError as error:
         return Pass("failed", str(error), outcome)
     return Pass("ok", None, outcome)
-
-
-def _known(home: Path, repository_id: int, since: datetime, now: datetime) -> Known:
-    """Load what earlier runs left in landing and return what is stored of a repository."""
-    with writing(home) as connection:
-        load_landing(connection, home)
-        key = {"repository_id": repository_id}
-        state = _rows(connection, "repository", key)[0]
-        known = Known(
-            digests=frozenset(row["payload_digest"] for row in _rows(connection, "digests", key)),
-            windows=tuple(Window(row["window_start"], row["window_end"]) for row in _rows(connection, "windows", key)),
-            **state,
-        )
-        windows = [*wanted_windows(known, since, now), *filter(None, [reconciled_window(known)])]
-        ranges = {"starts": [_naive(w.start) for w in windows], "ends": [_naive(w.end) for w in windows]}
-        runs = {row.pop("run_id"): KnownRun(**row) for row in _rows(connection, "runs", {**key, **ranges})}
-    return Known(known.digests, known.windows, known.newest_at, known.reconciled_to, known.synced_at, runs)
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, object]) -> list[dict[str, object]]:
-    """Ask one of the questions in `sql/known/`; times come back aware, UTC."""
-    cursor = connection.execute((SQL_ROOT / "known" / f"{question}.sql").read_text(encoding="utf-8"), parameters)
-    names = [column[0] for column in cursor.description or []]
-    return [{name: _aware(value) for name, value in zip(names, row, strict=True)} for row in cursor.fetchall()]
-
-
-def _aware(value: object) -> object:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
 
 
 def _land(home: Path, repository_id: int, batch: Batch) -> None:
@@ -184,12 +147,12 @@ def _iso(moment: datetime | None) -> str | None:
         dg.AssetCheckSpec(
             "every_source_answered",
             asset=["landing", "github_syncs"],
-            description="Every repository was read to the end in this pass. Does not block: what was read is published.",
+            description="Every repository was read to the end. Does not block: what was read is published.",
         )
     ],
     name="github",
 )
-def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[dg.MaterializeResult]:
+def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[dg.MaterializeResult[Any]]:
     """Fetch what is new or changed on GitHub and write it to landing."""
     overrides = {"github_since": config.since} if config.since else {}
     settings = load_settings(os.environ, **overrides)
@@ -206,17 +169,19 @@ def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[
         metadata=_metadata(passes),
         check_results=[
             dg.AssetCheckResult(
-                passed=not failed, check_name="every_source_answered", metadata={"failed": failed}, severity=dg.AssetCheckSeverity.ERROR
+                passed=not failed,
+                check_name="every_source_answered",
+                metadata={"failed": failed},
+                severity=dg.AssetCheckSeverity.ERROR,
             )
         ],
     )
 
 
-def _metadata(passes: list[Pass]) -> dict[str, object]:
+def _metadata(passes: list[Pass]) -> dict[str, int]:
     return {
         "repositories": len(passes),
         "runs": sum(done.outcome.run_count for done in passes),
         "jobs": sum(done.outcome.job_count for done in passes),
         "missing_windows": sum(done.outcome.missing_window_count or 0 for done in passes),
     }
-

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 
@@ -21,7 +22,7 @@ RULES = [check_rule(rule) for rule in load_checks().values()]
             deps=[asset_key(model.table) for model in MARTS],
             group_name="snapshot",
             kinds={"duckdb"},
-            description="The published copy that dashboard, exporter and SQL read; made only after every blocking check passed.",
+            description="The published copy that readers open; made only after every blocking check passed.",
             freshness_policy=dg.FreshnessPolicy.time_window(
                 fail_window=timedelta(hours=1), warn_window=timedelta(minutes=15)
             ),
@@ -30,7 +31,7 @@ RULES = [check_rule(rule) for rule in load_checks().values()]
     check_specs=[dg.AssetCheckSpec(rule.name, asset="snapshot", description=rule.description) for rule in RULES],
     pool=WRITER_POOL,
 )
-def snapshot() -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+def snapshot() -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Put the rules of `sql/checks/` to the question and, if they hold, publish the store as it is."""
     with writing(home()) as connection:
         findings = [run_check(connection, rule) for rule in RULES]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -44,7 +45,9 @@ def _spec(model: Model) -> dg.AssetSpec:
 
 def _check_specs(model: Model) -> list[dg.AssetCheckSpec]:
     return [
-        dg.AssetCheckSpec(check.name, asset=asset_key(model.table), description=check.description, blocking=check.is_blocking)
+        dg.AssetCheckSpec(
+            check.name, asset=asset_key(model.table), description=check.description, blocking=check.is_blocking
+        )
         for check in checks_of(model)
     ]
 
@@ -73,14 +76,16 @@ def check_result(finding: Finding) -> dg.AssetCheckResult:
             description="Landing files that are loaded, or set aside because they cannot be read, with the reason.",
         ),
         *(
-            dg.AssetSpec(asset_key(table), group_name="seeds", kinds={"csv"}, description=f"Facts of the world from {path.name}.")
+            dg.AssetSpec(
+                asset_key(table), group_name="seeds", kinds={"csv"}, description=f"Facts of the world from {path.name}."
+            )
             for table, path in seed_files().items()
         ),
     ],
     check_specs=[spec for model in STAGING for spec in _check_specs(model)],
     pool=WRITER_POOL,
 )
-def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Merge all landing files not loaded yet, in the same transactions that record them."""
     with writing(home()) as connection:
         load_seeds(connection)
@@ -93,7 +98,8 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult 
             asset_key=asset_key(model.table), metadata={"changed rows": loaded.changed_rows.get(model.table, 0)}
         )
     yield dg.MaterializeResult(
-        asset_key=["staging", "landing_files"], metadata={"loaded": loaded.file_count, "set aside": len(loaded.set_aside)}
+        asset_key=["staging", "landing_files"],
+        metadata={"loaded": loaded.file_count, "set aside": len(loaded.set_aside)},
     )
     for table in seed_files():
         yield dg.MaterializeResult(asset_key=asset_key(table))
@@ -101,8 +107,10 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult 
 
 
 def _mart_asset(model: Model) -> dg.AssetsDefinition:
-    @dg.multi_asset(name=f"marts__{model.name}", specs=[_spec(model)], check_specs=_check_specs(model), pool=WRITER_POOL)
-    def mart(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    @dg.multi_asset(
+        name=f"marts__{model.name}", specs=[_spec(model)], check_specs=_check_specs(model), pool=WRITER_POOL
+    )
+    def mart() -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         with writing(home()) as connection:
             row_count = build_mart(connection, model, MODELS)
             findings = [run_check(connection, c, only_touched=bool(model.rebuilt_by)) for c in checks_of(model)]

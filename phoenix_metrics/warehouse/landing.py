@@ -1,6 +1,7 @@
 """Landing files: the immutable archive of what the sources said.
 
-A file holds one fetched batch of one source object, as Parquet (zstd), in `landing/<object>/<day>/<stamp>-<random>.parquet`.
+A file holds one fetched batch of one source object, as Parquet (zstd), in
+`landing/<object>/<day>/<stamp>-<random>.parquet`.
 Columns: repository_id (BIGINT), object_id (BIGINT), fetched_at (TIMESTAMP, UTC), payload (VARCHAR, JSON).
 """
 
@@ -77,7 +78,9 @@ def set_aside(home: Path, file: str) -> Path:
 def write_error(home: Path, error: Exception) -> WarehouseError:
     """Turn an error of writing below PHOENIX_HOME into one line that says what to do."""
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
-        return DiskFullError(f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost")
+        return DiskFullError(
+            f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost"
+        )
     return WarehouseError(f"{home}: cannot write: {str(error).splitlines()[0]}")
 
 

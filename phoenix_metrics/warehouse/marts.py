@@ -36,7 +36,7 @@ def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _signature(model: Model, models: Mapping[str, Model]) -> str:
-    """A text that changes when the model, or anything it is built from, does."""
+    """Return a text that changes when the model, or anything it is built from, does."""
     seeds = {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
     parts = [model.fingerprint]
     for table in model.upstream:
@@ -51,9 +51,10 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Replace the rows of touched days, reading nothing but those days."""
+    day = "day in (select day from meta.touched_days)"
     touched = {
-        "day": "day in (select day from meta.touched_days)",
-        "run_id": "run_id in (select run_id from staging.github_run_attempts where day in (select day from meta.touched_days))",
+        "day": day,
+        "run_id": f"run_id in (select run_id from staging.github_run_attempts where {day})",
     }
     narrowed = {}
     for table in model.upstream:
@@ -71,7 +72,8 @@ def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> Non
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
     schema, _, name = table.partition(".")
     rows = connection.execute(
-        "select column_name from duckdb_columns() where schema_name = ? and table_name = ? and database_name = current_database()",
+        "select column_name from duckdb_columns() "
+        "where database_name = current_database() and schema_name = ? and table_name = ?",
         [schema, name],
     ).fetchall()
     return {row[0] for row in rows}

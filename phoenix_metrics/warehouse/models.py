@@ -24,7 +24,7 @@ _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 
 @dataclass(frozen=True)
 class Tag:
-    """What a column promises: `#not_null`, `#unique`, `#in(a, b)`, `#warn`; or how it is merged: `#version`, `#earliest`."""
+    """What a column promises (`#not_null`, `#unique`, `#in(a, b)`, `#warn`) or how it merges (`#version`, `#earliest`)."""
 
     name: str
     values: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Snapshots: published copies of the store, and the readers that open them.
 
-`snapshots/<sequence>.duckdb` are the copies, `snapshots/CURRENT` names the one to open. Both appear by a rename of a file
-already on disk, so a reader sees the old snapshot or the new one and never a part.
+`snapshots/<sequence>.duckdb` are the copies, `snapshots/CURRENT` names the one to open. Both appear by a rename of a
+file already on disk, so a reader sees the old snapshot or the new one and never a part.
 """
 
 import os

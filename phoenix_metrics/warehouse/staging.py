@@ -132,14 +132,16 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
     is_earlier = f"(new.{earliest[0]} < old.{earliest[0]} or old.{earliest[0]} is null)" if earliest else "false"
     differs = f"{_row('new', content)} is distinct from {_row('old', content)}"
     connection.execute(
-        f"create or replace temp table changed as select new.* from incoming as new left join {model.table} as old on {same_key} "
+        "create or replace temp table changed as "
+        f"select new.* from incoming as new left join {model.table} as old on {same_key} "
         f"where old.{model.grain[0]} is null or ({is_newer} and {differs})"
     )
     updates = [f"{name} = case when {is_newer} then new.{name} else old.{name} end" for name in [*content, *versions]]
     updates += [f"{name} = case when {is_earlier} then new.{name} else old.{name} end" for name in earliest]
     connection.execute(
         f"merge into {model.table} as old using incoming as new on {same_key} "
-        f"when matched and ({is_newer} or {is_earlier}) then update set {', '.join(updates)} when not matched then insert by name"
+        f"when matched and ({is_newer} or {is_earlier}) then update set {', '.join(updates)} "
+        "when not matched then insert by name"
     )
     if model.touches:
         connection.execute(
@@ -150,7 +152,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
 
 
 def _one_row_a_key(model: Model, earliest: Sequence[str]) -> str:
-    """The model's rows with the newest version of each key, and what is kept from the earliest."""
+    """Return a query for the newest version of each key, and what is kept from the earliest."""
     key = ", ".join(model.grain)
     newest = ", ".join(f"{name} desc nulls last" for name in model.newest)
     first = ", ".join(

@@ -1,7 +1,8 @@
 """The store: the one DuckDB file that the one writer opens.
 
-Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table), `meta.touched_days`
-(days whose marts are not published yet), `meta.publication` and `staging.landing_files` (which landing files are loaded).
+Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table),
+`meta.touched_days` (days whose marts are not published yet), `meta.publication` and `staging.landing_files` (which
+landing files are loaded).
 """
 
 import fcntl
@@ -26,7 +27,8 @@ _BOOKS = (
     "create table if not exists meta.models (model varchar, signature varchar)",
     "create table if not exists meta.touched_days (day date)",
     "create table if not exists meta.publication (sequence bigint, published_at timestamp)",
-    "create table if not exists staging.landing_files (file varchar, state varchar, note varchar, recorded_at timestamp)",
+    "create table if not exists staging.landing_files "
+    "(file varchar, state varchar, note varchar, recorded_at timestamp)",
 )
 
 
@@ -39,7 +41,8 @@ def store_path(home: Path) -> Path:
 def writing(home: Path, *, wait_seconds: float = 60) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the store as its one writer, and close it whatever happens.
 
-    Waits for another writer, then raises WriterBusyError; raises WarehouseError when the file cannot be opened or written.
+    Waits for another writer, then raises WriterBusyError. Raises WarehouseError when the file cannot be opened or
+    written.
     """
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,8 @@ def _exclusive(lock: Path, wait_seconds: float) -> Iterator[None]:
             if time.monotonic() > deadline:
                 file.seek(0)
                 raise WriterBusyError(
-                    f"{lock.parent}: process {file.read().strip() or '?'} is writing to the store; wait for it or stop it"
+                    f"{lock.parent}: process {file.read().strip() or '?'} is writing to the store; "
+                    "wait for it or stop it"
                 )
             time.sleep(0.1)
         file.seek(0)

@@ -25,7 +25,11 @@ class Budget:
     def spend(self) -> None:
         """Take one request. Raises BudgetError, naming when to go on, once only the reserve is left."""
         with self._lock:
-            if self.remaining is not None and self.limit is not None and self._clock() < (self.resets_at or self._clock()):
+            if (
+                self.remaining is not None
+                and self.limit is not None
+                and self._clock() < (self.resets_at or self._clock())
+            ):
                 if self.remaining <= self.limit * self._reserve_ratio:
                     raise self.spent()
                 self.remaining -= 1
@@ -46,4 +50,6 @@ class Budget:
     def spent(self) -> BudgetError:
         """Return the error that says when to go on."""
         resets = f"at {self.resets_at:%H:%M} UTC" if self.resets_at else "within the hour"
-        return BudgetError(f"GitHub's rate limit is used up to its reserve; it refills {resets}, the next sync goes on from here")
+        return BudgetError(
+            f"GitHub's rate limit is used up to its reserve; it refills {resets}, the next sync goes on from here"
+        )

@@ -5,15 +5,17 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
 from github import Auth, Github, GithubRetry
-from github.GithubException import GithubException, RateLimitExceededException, RateLimitExceededExceedsMaxWait
+from github.GithubException import GithubException, RateLimitExceededExceedsMaxWait, RateLimitExceededException
 from github.Requester import Requester
 from pydantic import SecretStr
 
-from phoenix_metrics.errors import BudgetError, ConnectionFailedError, CredentialError, RepositoryError, SourceError
+from phoenix_metrics.errors import ConnectionFailedError, CredentialError, RepositoryError, SourceError
 from phoenix_metrics.sources.github.budget import Budget
 
 PAGE_SIZE = 100  # GitHub's maximum; its default of 30 would triple the list requests
@@ -43,6 +45,8 @@ class GitHubClient:
         self._api_url = api_url
         self._token = token
         self._local = threading.local()
+        self.server_time: datetime | None = None
+        self.answered_at: datetime | None = None
 
     def get(self, path: str, **parameters: object) -> Any:
         """Return one JSON answer. Raises a SourceError that names the path when GitHub does not give it."""
@@ -77,11 +81,14 @@ class GitHubClient:
             try:
                 status, headers, text = self._requester().requestJson("GET", url, dict(parameters), {})
                 self.budget.learn(headers)
+                self._take_time(headers)
                 self._refuse(status, url, text)
                 return json.loads(text), headers
             except (requests.exceptions.ChunkedEncodingError, json.JSONDecodeError) as error:
                 if attempt == _ATTEMPTS:
-                    raise ConnectionFailedError(f"{self._api_url}: answers to {url} break off ({type(error).__name__})") from None
+                    raise ConnectionFailedError(
+                        f"{self._api_url}: answers to {url} break off ({type(error).__name__})"
+                    ) from None
             except (RateLimitExceededException, RateLimitExceededExceedsMaxWait) as error:
                 self.budget.learn(error.headers or {})
                 raise self.budget.spent() from None
@@ -92,6 +99,11 @@ class GitHubClient:
                 raise ConnectionFailedError(_unreachable(self._api_url, error)) from None
         raise AssertionError("unreachable")
 
+    def _take_time(self, headers: dict[str, str]) -> None:
+        """Keep the clock of the newest answer beside our own, for whoever wants to compare them."""
+        if "date" in headers:
+            self.server_time, self.answered_at = parsedate_to_datetime(headers["date"]), datetime.now(UTC)
+
     def _refuse(self, status: int, url: str, text: str) -> None:
         path = url.partition("?")[0]
         if status == http.HTTPStatus.OK:
@@ -101,7 +113,9 @@ class GitHubClient:
         if status == http.HTTPStatus.TOO_MANY_REQUESTS:
             raise self.budget.spent()
         if status == http.HTTPStatus.FORBIDDEN:
-            raise CredentialError(f"{path.lstrip('/')}: GitHub forbids it ({_message(text)}); the token needs read access to Actions")
+            raise CredentialError(
+                f"{path.lstrip('/')}: GitHub forbids it ({_message(text)}); the token needs read access to Actions"
+            )
         if status in _NOT_HERE:
             raise RepositoryError(f"{path.removeprefix('/repos/')}: {_NOT_HERE[status]}")
         raise SourceError(f"{self._api_url}: GitHub answered {path} with {status} ({_message(text)})")
@@ -138,6 +152,3 @@ def _unreachable(api_url: str, error: requests.exceptions.RequestException) -> s
         return f"{api_url}: the server keeps failing; run again later, what was fetched is kept"
     reason = "it does not answer in time" if isinstance(error, requests.exceptions.Timeout) else "it cannot be reached"
     return f"{api_url}: {reason}; check the network and PHOENIX_GITHUB_API_URL, what was fetched is kept"
-
-
-__all__ = ["BudgetError", "GitHubClient", "Page"]

@@ -1,8 +1,8 @@
 """The history of one repository: what to list, what changed, and the batches that bring it up to date.
 
-GitHub offers no filter on updates, and a re-run keeps its run's id and creation time. So a pass lists new runs by creation
-time, lists what is open, asks for open runs that no list shows any more, and, when due, lists the last 31 days before what it
-already knows, the time in which a run can be run again (reference: GitHub's documentation on re-running workflows).
+GitHub offers no filter on updates, and a re-run keeps its run's id and creation time. So a pass lists new runs by
+creation time, lists what is open, asks for open runs that no list shows any more, and, when due, lists the last 31 days
+before what it already knows, the time in which a run can be run again (GitHub's documentation on re-running workflows).
 """
 
 from collections import deque
@@ -183,7 +183,9 @@ class RepositoryPass:
         stack = [window]
         while stack:
             part = stack.pop()
-            page = self._client.page(f"{self._base}/runs", "workflow_runs", created=part.filter, exclude_pull_requests="true")
+            page = self._client.page(
+                f"{self._base}/runs", "workflow_runs", created=part.filter, exclude_pull_requests="true"
+            )
             if page.total_count > LIST_CAP and part.start < part.end:
                 stack.extend(part.split(max(-(-page.total_count // LEAF_RUNS), 2)))
                 continue
@@ -212,7 +214,9 @@ class RepositoryPass:
             self._expect(page.total_count)
             yield from self._fetch_changed(pool, self._all_pages(page))
         unfinished = (
-            run_id for run_id, run in self._known.runs.items() if run.status != "completed" or self._has_unread_jobs(run)
+            run_id
+            for run_id, run in self._known.runs.items()
+            if run.status != "completed" or self._has_unread_jobs(run)
         )
         lost = [run_id for run_id in unfinished if run_id not in self._seen]
         self._expect(len(lost))

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-_REPOSITORY = ("id", "full_name", "default_branch", "private", "archived", "disabled", "fork", "visibility", "html_url", "created_at")
+_REPOSITORY = (
+    "id",
+    "full_name",
+    "default_branch",
+    "private",
+    "archived",
+    "disabled",
+    "fork",
+    "visibility",
+    "html_url",
+    "created_at",
+)
 _NESTED_REPOSITORY = ("id", "full_name", "fork")
 _PERSON = ("id", "login", "type")
 _BULKY = ("repository", "head_repository", "actor", "triggering_actor", "head_commit", "pull_requests")
@@ -57,5 +68,5 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _kept(source: Mapping[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any] | None:
-    return {key: source.get(key) for key in keys} if source else None
+def _kept(source: Mapping[str, Any] | None, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: source.get(key) for key in keys} if source else {}
