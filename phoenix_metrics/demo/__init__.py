@@ -1,0 +1,1 @@
+"""The Phoenix demo organisation: a simulated team on GitHub Actions, met over HTTP only."""

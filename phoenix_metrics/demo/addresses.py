@@ -1,0 +1,161 @@
+"""The objects that GitHub repeats everywhere: users, the organisation and the repository, full of addresses."""
+
+from functools import lru_cache
+from typing import Any
+
+from phoenix_metrics.demo.team import Developer
+from phoenix_metrics.demo.times import FOUNDED_AT
+
+ORGANIZATION = "phoenix"
+ORGANIZATION_ID = 98_310_021
+REPOSITORY = "platform"
+REPOSITORY_ID = 612_480_933
+FULL_NAME = f"{ORGANIZATION}/{REPOSITORY}"
+WEB = f"https://github.com/{FULL_NAME}"
+DEFAULT_BRANCH = "main"
+
+_USER_LINKS = {
+    "followers_url": "/followers",
+    "following_url": "/following{/other_user}",
+    "gists_url": "/gists{/gist_id}",
+    "starred_url": "/starred{/owner}{/repo}",
+    "subscriptions_url": "/subscriptions",
+    "organizations_url": "/orgs",
+    "repos_url": "/repos",
+    "events_url": "/events{/privacy}",
+    "received_events_url": "/received_events",
+}
+_REPOSITORY_LINKS = {
+    "forks_url": "/forks",
+    "keys_url": "/keys{/key_id}",
+    "collaborators_url": "/collaborators{/collaborator}",
+    "teams_url": "/teams",
+    "hooks_url": "/hooks",
+    "issue_events_url": "/issues/events{/number}",
+    "events_url": "/events",
+    "assignees_url": "/assignees{/user}",
+    "branches_url": "/branches{/branch}",
+    "tags_url": "/tags",
+    "blobs_url": "/git/blobs{/sha}",
+    "git_tags_url": "/git/tags{/sha}",
+    "git_refs_url": "/git/refs{/sha}",
+    "trees_url": "/git/trees{/sha}",
+    "statuses_url": "/statuses/{sha}",
+    "languages_url": "/languages",
+    "stargazers_url": "/stargazers",
+    "contributors_url": "/contributors",
+    "subscribers_url": "/subscribers",
+    "subscription_url": "/subscription",
+    "commits_url": "/commits{/sha}",
+    "git_commits_url": "/git/commits{/sha}",
+    "comments_url": "/comments{/number}",
+    "issue_comment_url": "/issues/comments{/number}",
+    "contents_url": "/contents/{+path}",
+    "compare_url": "/compare/{base}...{head}",
+    "merges_url": "/merges",
+    "archive_url": "/{archive_format}{/ref}",
+    "downloads_url": "/downloads",
+    "issues_url": "/issues{/number}",
+    "pulls_url": "/pulls{/number}",
+    "milestones_url": "/milestones{/number}",
+    "notifications_url": "/notifications{?since,all,participating}",
+    "labels_url": "/labels{/name}",
+    "releases_url": "/releases{/id}",
+    "deployments_url": "/deployments",
+}
+_AT_REST = {
+    "homepage": None,
+    "size": 48_212,
+    "stargazers_count": 0,
+    "watchers_count": 0,
+    "language": "Go",
+    "has_issues": True,
+    "has_projects": True,
+    "has_downloads": True,
+    "has_wiki": False,
+    "has_pages": False,
+    "has_discussions": False,
+    "forks_count": 0,
+    "mirror_url": None,
+    "archived": False,
+    "disabled": False,
+    "open_issues_count": 37,
+    "license": None,
+    "allow_forking": False,
+    "is_template": False,
+    "web_commit_signoff_required": False,
+    "topics": ["observability", "opentelemetry"],
+    "visibility": "private",
+    "forks": 0,
+    "open_issues": 37,
+    "watchers": 0,
+    "default_branch": DEFAULT_BRANCH,
+    "permissions": {"admin": False, "maintain": False, "push": False, "triage": False, "pull": True},
+}
+
+
+def repository_url(api: str) -> str:
+    """Return the address of the repository under one API root."""
+    return f"{api}/repos/{FULL_NAME}"
+
+
+@lru_cache(maxsize=256)
+def user(api: str, developer: Developer) -> dict[str, Any]:
+    """Return a member of the team as the API shows a user."""
+    return _account(api, developer.login, developer.id, "User")
+
+
+@lru_cache(maxsize=16)
+def repository(api: str) -> dict[str, Any]:
+    """Return the repository as the API shows it inside runs."""
+    url = repository_url(api)
+    return {
+        "id": REPOSITORY_ID,
+        "node_id": f"R_{REPOSITORY_ID}",
+        "name": REPOSITORY,
+        "full_name": FULL_NAME,
+        "private": True,
+        "owner": _account(api, ORGANIZATION, ORGANIZATION_ID, "Organization"),
+        "html_url": WEB,
+        "description": "Phoenix Platform: observability pipelines with less cost",
+        "fork": False,
+        "url": url,
+        **{name: url + path for name, path in _REPOSITORY_LINKS.items()},
+    }
+
+
+def listed_repository(api: str, pushed_at: str) -> dict[str, Any]:
+    """Return the repository as lists of repositories show it."""
+    return {
+        **repository(api),
+        **_AT_REST,
+        "git_url": f"git://github.com/{FULL_NAME}.git",
+        "ssh_url": f"git@github.com:{FULL_NAME}.git",
+        "clone_url": f"{WEB}.git",
+        "svn_url": WEB,
+        "created_at": FOUNDED_AT,
+        "updated_at": pushed_at,
+        "pushed_at": pushed_at,
+    }
+
+
+def full_repository(api: str, pushed_at: str) -> dict[str, Any]:
+    """Return the repository as its own page shows it."""
+    return {**listed_repository(api, pushed_at), "network_count": 0, "subscribers_count": 12}
+
+
+def _account(api: str, login: str, number: int, kind: str) -> dict[str, Any]:
+    url = f"{api}/users/{login}"
+    return {
+        "login": login,
+        "id": number,
+        "node_id": f"{kind[0]}_{number}",
+        "avatar_url": f"https://avatars.githubusercontent.com/u/{number}?v=4",
+        "gravatar_id": "",
+        "url": url,
+        "html_url": f"https://github.com/{login}",
+        **{name: url + path for name, path in _USER_LINKS.items()},
+        "type": kind,
+        "user_view_type": "public",
+        "site_admin": False,
+    }

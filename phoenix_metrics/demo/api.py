@@ -1,0 +1,151 @@
+"""GitHub's REST API over the demo organisation, and the switch that breaks it."""
+
+import json
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from phoenix_metrics.demo import manners
+from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
+from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
+from phoenix_metrics.demo.endpoints import OF_REPOSITORY, Endpoint, Question, not_found, organization_repositories
+from phoenix_metrics.demo.manners import Desk, RefusalError
+from phoenix_metrics.demo.paging import Listing, page
+from phoenix_metrics.demo.times import written
+from phoenix_metrics.demo.universe import Universe
+from phoenix_metrics.demo.world import World
+
+Clock = Callable[[], datetime]
+Handler = Callable[[Request], Awaitable[Response]]
+
+_BY_NAME = "/repos/{owner}/{repo}"
+_BY_ID = "/repositories/{repository_id}"
+_ENTERPRISE = "/api/v3"  # where GitHub Enterprise Server keeps its API
+
+
+def utc_now() -> datetime:
+    """Return the time by this machine's clock."""
+    return datetime.now(UTC)
+
+
+def app(
+    *,
+    seed: int = 7,
+    days: int = 60,
+    pace: float = 1.0,
+    state_file: Path | None = None,
+    clock: Clock = utc_now,
+    hourly_limit: int = 15_000,
+) -> Starlette:
+    """Return the server's application; it reads the time from `clock` only."""
+    world = World(Universe(seed, pace), days, BreakageLog(state_file))
+    return Starlette(routes=list(_Server(world, Desk(hourly_limit), clock, pace).routes()))
+
+
+class _Server:
+    """Joins the world, the callers' desk and the clock behind the addresses."""
+
+    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float) -> None:
+        self._world = world
+        self._desk = desk
+        self._clock = clock
+        self._pace = pace
+
+    def routes(self) -> Iterator[Route]:
+        """Yield every address, each also in its GitHub Enterprise Server form."""
+        yield Route("/_control", self._control, methods=["GET", "POST", "DELETE"])
+        for root in ("", _ENTERPRISE):
+            yield Route(f"{root}/rate_limit", self._rate_limit)
+            yield Route(f"{root}/orgs/{{org}}/repos", self._handler("/orgs/{org}/repos", organization_repositories))
+            for path, endpoint in OF_REPOSITORY.items():
+                handler = self._handler(_BY_NAME + path, endpoint, list_path=_BY_ID + path)
+                yield Route(root + _BY_NAME + path, handler)
+                yield Route(root + _BY_ID + path, handler)
+        yield Route("/{path:path}", self._handler("unknown", _unknown))
+
+    def _handler(self, template: str, endpoint: Endpoint, list_path: str = "") -> Handler:
+        async def handle(request: Request) -> Response:
+            self._desk.requests[template] += 1
+            token = request.headers.get("authorization", "")
+            if manners.is_bad(token):
+                return manners.refuse(manners.bad_credentials(), {})
+            budget = self._desk.budget(token, self._now())
+            try:
+                if budget.is_spent:
+                    raise manners.spent()
+                payload, headers = self._look_up(request, endpoint, list_path or template)
+            except RefusalError as error:
+                budget.used += not budget.is_spent
+                return manners.refuse(error, manners.budget_headers(budget))
+            return manners.answer(payload, headers, token, request.headers.get("if-none-match"), budget)
+
+        return handle
+
+    def _look_up(self, request: Request, endpoint: Endpoint, list_path: str) -> tuple[object, dict[str, str]]:
+        root = _ENTERPRISE if request.url.path.startswith(_ENTERPRISE) else ""
+        api = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}{root}"
+        _check_repository(request.path_params)
+        question = Question(self._world, self._now(), api, request.path_params, dict(request.query_params))
+        found = endpoint(question)
+        if not isinstance(found, Listing):
+            return found, {}
+        return page(found, question.query, api + list_path.format(**{**question.path, "repository_id": REPOSITORY_ID}))
+
+    async def _rate_limit(self, request: Request) -> Response:
+        self._desk.requests["/rate_limit"] += 1
+        token = request.headers.get("authorization", "")
+        if manners.is_bad(token):
+            return manners.refuse(manners.bad_credentials(), {})
+        budget = self._desk.budget(token, self._now())
+        return JSONResponse(manners.rate_limit(budget), headers=manners.budget_headers(budget))
+
+    async def _control(self, request: Request) -> Response:
+        if request.method == "DELETE":
+            self._desk.requests.clear()
+        if request.method == "POST" and (complaint := self._switch(await request.body())):
+            return JSONResponse({"message": complaint}, 422)
+        return JSONResponse(
+            {
+                "now": written(self._now()),
+                "requests": dict(self._desk.requests),
+                "total": self._desk.requests.total(),
+                "broken": self._world.breakages.current is not None,
+                "pace": self._pace,
+            }
+        )
+
+    def _switch(self, body: bytes) -> str | None:
+        """Break or mend main as asked; return what is wrong with the wish, if anything."""
+        try:
+            wish = json.loads(body)
+        except ValueError:
+            wish = None
+        if not isinstance(wish, dict) or not isinstance(wish.get("break"), bool):
+            return 'expected {"break": true or false}'
+        rate = wish.get("runs_per_minute", DEFAULT_RUNS_PER_MINUTE)
+        if not isinstance(rate, int) or not 1 <= rate <= MOST_RUNS_PER_MINUTE:
+            return f"runs_per_minute: expected a whole number from 1 to {MOST_RUNS_PER_MINUTE}"
+        if wish["break"]:
+            self._world.breakages.break_main(self._now(), rate)
+        else:
+            self._world.breakages.mend(self._now())
+        return None
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
+
+
+def _check_repository(path: dict[str, str]) -> None:
+    by_name = "owner" not in path or f"{path['owner']}/{path['repo']}".lower() == FULL_NAME
+    by_id = path.get("repository_id", str(REPOSITORY_ID)) == str(REPOSITORY_ID)
+    if not (by_name and by_id):
+        raise not_found()
+
+
+def _unknown(_: Question) -> Listing:
+    raise not_found()

@@ -1,0 +1,163 @@
+"""What each address of the API answers."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from phoenix_metrics.demo import addresses, payloads
+from phoenix_metrics.demo.filters import FILTERS, BadFilterError, matching
+from phoenix_metrics.demo.manners import RefusalError
+from phoenix_metrics.demo.moment import visible_attempts, visible_jobs
+from phoenix_metrics.demo.paging import Listing
+from phoenix_metrics.demo.runs import Attempt, Job, Run
+from phoenix_metrics.demo.times import FOUNDED_AT, written
+from phoenix_metrics.demo.workflows import WORKFLOWS
+from phoenix_metrics.demo.world import World
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request: what is asked of which world at which moment, under which API root."""
+
+    world: World
+    now: int
+    api: str
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+
+    def number(self, name: str) -> int:
+        """Return a number from the path, or refuse as for an unknown address."""
+        text = self.path[name]
+        if not (text.isdecimal() and len(text) < 19):
+            raise not_found()
+        return int(text)
+
+
+_PUSHES = ("push", "pull_request")
+
+Endpoint = Callable[[Question], Listing | dict[str, Any]]
+
+
+def not_found() -> RefusalError:
+    """Return GitHub's refusal for what does not exist or may not be seen."""
+    return RefusalError(404, "Not Found")
+
+
+def _repository(question: Question) -> dict[str, Any]:
+    return addresses.full_repository(question.api, _pushed_at(question))
+
+
+def organization_repositories(question: Question) -> Listing:
+    """Answer with the repositories of the organisation."""
+    if question.path["org"].lower() != addresses.ORGANIZATION:
+        raise not_found()
+    return Listing([_pushed_at(question)], lambda pushed_at: addresses.listed_repository(question.api, pushed_at))
+
+
+def _workflows(question: Question) -> Listing:
+    return Listing(WORKFLOWS, lambda workflow: payloads.workflow_payload(question.api, workflow), "workflows")
+
+
+def _runs(question: Question) -> Listing:
+    return _listed_runs(question, question.world.runs(question.now))
+
+
+def _workflow_runs(question: Question) -> Listing:
+    wanted = question.path["workflow"]
+    workflow = next((known for known in WORKFLOWS if wanted in (str(known.id), known.file)), None)
+    if workflow is None:
+        raise not_found()
+    return _listed_runs(
+        question, [run for run in question.world.runs(question.now) if run.trigger.workflow is workflow]
+    )
+
+
+def _run(question: Question) -> dict[str, Any]:
+    return _shown_run(question, _known_run(question))
+
+
+def _attempt(question: Question) -> dict[str, Any]:
+    run = _known_run(question)
+    return _shown_run(question, run, _known_attempt(question, run).number)
+
+
+def _run_jobs(question: Question) -> Listing:
+    run = _known_run(question)
+    attempts = visible_attempts(run, question.now)
+    return _listed_jobs(question, run, attempts if question.query.get("filter") == "all" else attempts[-1:])
+
+
+def _attempt_jobs(question: Question) -> Listing:
+    run = _known_run(question)
+    return _listed_jobs(question, run, (_known_attempt(question, run),))
+
+
+def _job(question: Question) -> dict[str, Any]:
+    found = question.world.job(question.number("job_id"), question.now)
+    if found is None or found[2].created_at > question.now:
+        raise not_found()
+    run, attempt_number, job = found
+    return payloads.job_payload(question.api, run, attempt_number, job, question.now)
+
+
+OF_REPOSITORY: dict[str, Endpoint] = {
+    "": _repository,
+    "/actions/workflows": _workflows,
+    "/actions/workflows/{workflow}/runs": _workflow_runs,
+    "/actions/runs": _runs,
+    "/actions/runs/{run_id}": _run,
+    "/actions/runs/{run_id}/jobs": _run_jobs,
+    "/actions/runs/{run_id}/attempts/{attempt_number}": _attempt,
+    "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": _attempt_jobs,
+    "/actions/jobs/{job_id}": _job,
+}
+
+
+def _known_run(question: Question) -> Run:
+    run = question.world.run(question.number("run_id"), question.now)
+    if run is None:
+        raise not_found()
+    return run
+
+
+def _known_attempt(question: Question, run: Run) -> Attempt:
+    number = question.number("attempt_number")
+    attempt = next((known for known in visible_attempts(run, question.now) if known.number == number), None)
+    if attempt is None:
+        raise not_found()
+    return attempt
+
+
+def _shown_run(question: Question, run: Run, attempt_number: int | None = None) -> dict[str, Any]:
+    return payloads.run_payload(
+        question.api,
+        run,
+        question.world.number(run),
+        question.now,
+        attempt_number=attempt_number,
+        with_pull_requests=question.query.get("exclude_pull_requests", "false") != "true",
+    )
+
+
+def _listed_runs(question: Question, runs: list[Run]) -> Listing:
+    try:
+        found = matching(runs, question.query, question.now)
+    except BadFilterError as error:
+        raise RefusalError(422, f"Validation Failed: {error}") from None
+    is_filtered = any(name in question.query for name in FILTERS)
+    return Listing(found, lambda run: _shown_run(question, run), "workflow_runs", is_filtered)
+
+
+def _listed_jobs(question: Question, run: Run, attempts: tuple[Attempt, ...]) -> Listing:
+    jobs = [(attempt.number, job) for attempt in attempts for job in visible_jobs(attempt, question.now)]
+
+    def shown(numbered: tuple[int, Job]) -> dict[str, Any]:
+        return payloads.job_payload(question.api, run, *numbered, question.now)
+
+    return Listing(jobs, shown, "jobs")
+
+
+def _pushed_at(question: Question) -> str:
+    pushes = (run.trigger.at for run in question.world.runs(question.now) if run.trigger.event in _PUSHES)
+    newest = next(pushes, None)
+    return FOUNDED_AT if newest is None else written(newest)

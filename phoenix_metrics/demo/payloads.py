@@ -1,0 +1,176 @@
+"""Runs, jobs, steps and workflows at one moment as GitHub's JSON."""
+
+from base64 import urlsafe_b64encode
+from typing import Any
+
+from phoenix_metrics.demo.addresses import (
+    DEFAULT_BRANCH,
+    REPOSITORY,
+    REPOSITORY_ID,
+    WEB,
+    repository,
+    repository_url,
+    user,
+)
+from phoenix_metrics.demo.moment import attempt_state, job_state, step_state, visible_attempts
+from phoenix_metrics.demo.runs import Attempt, Commit, Job, PullRequest, Run
+from phoenix_metrics.demo.steps import Step, steps_of
+from phoenix_metrics.demo.times import FOUNDED_AT, written
+from phoenix_metrics.demo.workflows import Workflow
+
+_CHECK_SUITES = 36_000_000_000  # added to a run's id to give its check suite's
+_PULL_REQUESTS = 2_100_000_000  # added to a pull request's number to give its id
+
+
+def run_payload(
+    api: str, run: Run, number: int, now: int, *, attempt_number: int | None = None, with_pull_requests: bool = True
+) -> dict[str, Any]:
+    """Return a run at a moment, showing its latest attempt or the one asked for."""
+    attempts = visible_attempts(run, now)
+    attempt = attempts[(attempt_number or len(attempts)) - 1]
+    trigger, state = run.trigger, attempt_state(attempt, now)
+    pull_request = trigger.pull_request if with_pull_requests else None
+    return {
+        "id": run.id,
+        "name": trigger.workflow.path if trigger.is_malformed else trigger.workflow.name,
+        "node_id": _node("WFR", run.id),
+        "head_branch": trigger.branch,
+        "head_sha": trigger.commit.sha,
+        "path": trigger.workflow.path,
+        "display_title": trigger.title,
+        "run_number": number,
+        "event": trigger.event,
+        "status": state.status,
+        "conclusion": state.conclusion,
+        "workflow_id": trigger.workflow.id,
+        "check_suite_id": check_suite_id(run),
+        "check_suite_node_id": _node("CS", check_suite_id(run)),
+        "pull_requests": [_pull_request(api, pull_request, trigger.commit.sha)] if pull_request else [],
+        "created_at": written(trigger.at),
+        "updated_at": written(state.updated_at),
+        "actor": user(api, trigger.actor),
+        "run_attempt": attempt.number,
+        "referenced_workflows": [],
+        "run_started_at": written(attempt.started_at),
+        "triggering_actor": user(api, attempt.actor),
+        **_run_addresses(api, run, attempt),
+        "head_commit": _commit(trigger.commit),
+        "repository": repository(api),
+        "head_repository": repository(api),
+    }
+
+
+def job_payload(api: str, run: Run, attempt_number: int, job: Job, now: int) -> dict[str, Any]:
+    """Return a job at a moment; a runner shows only once it has taken the job."""
+    url, state = repository_url(api), job_state(job, now)
+    is_waiting = state.status == "queued"
+    return {
+        "id": job.id,
+        "run_id": run.id,
+        "workflow_name": run.trigger.workflow.name,
+        "head_branch": run.trigger.branch,
+        "run_url": f"{url}/actions/runs/{run.id}",
+        "run_attempt": attempt_number,
+        "node_id": _node("CR", job.id),
+        "head_sha": run.trigger.commit.sha,
+        "url": f"{url}/actions/jobs/{job.id}",
+        "html_url": f"{WEB}/actions/runs/{run.id}/job/{job.id}",
+        "status": state.status,
+        "conclusion": state.conclusion,
+        "created_at": written(job.created_at),
+        "started_at": written(job.created_at if is_waiting else job.started_at),
+        "completed_at": written(job.completed_at) if state.status == "completed" else None,
+        "name": job.name,
+        "steps": [] if is_waiting else [_step(step, now) for step in steps_of(job)],
+        "check_run_url": f"{url}/check-runs/{job.id}",
+        "labels": [] if job.conclusion == "skipped" else ["ubuntu-latest"],
+        **_runner(None if is_waiting else job.runner),
+    }
+
+
+def check_suite_id(run: Run) -> int:
+    """Return the id of a run's check suite."""
+    return run.id + _CHECK_SUITES
+
+
+def workflow_payload(api: str, workflow: Workflow) -> dict[str, Any]:
+    """Return a workflow file."""
+    return {
+        "id": workflow.id,
+        "node_id": _node("W", workflow.id),
+        "name": workflow.name,
+        "path": workflow.path,
+        "state": "active",
+        "created_at": FOUNDED_AT,
+        "updated_at": FOUNDED_AT,
+        "url": f"{repository_url(api)}/actions/workflows/{workflow.id}",
+        "html_url": f"{WEB}/blob/{DEFAULT_BRANCH}/{workflow.path}",
+        "badge_url": f"{WEB}/workflows/{workflow.name.replace(' ', '%20')}/badge.svg",
+    }
+
+
+def _run_addresses(api: str, run: Run, attempt: Attempt) -> dict[str, Any]:
+    base = repository_url(api)
+    url = f"{base}/actions/runs/{run.id}"
+    return {
+        "url": url,
+        "html_url": f"{WEB}/actions/runs/{run.id}",
+        "jobs_url": f"{url}/jobs",
+        "logs_url": f"{url}/logs",
+        "check_suite_url": f"{base}/check-suites/{check_suite_id(run)}",
+        "artifacts_url": f"{url}/artifacts",
+        "cancel_url": f"{url}/cancel",
+        "rerun_url": f"{url}/rerun",
+        "previous_attempt_url": f"{url}/attempts/{attempt.number - 1}" if attempt.number > 1 else None,
+        "workflow_url": f"{base}/actions/workflows/{run.trigger.workflow.id}",
+    }
+
+
+def _commit(commit: Commit) -> dict[str, Any]:
+    person = {"name": commit.author.name, "email": commit.author.email}
+    return {
+        "id": commit.sha,
+        "tree_id": commit.sha[::-1],
+        "message": commit.title,
+        "timestamp": written(commit.at),
+        "author": person,
+        "committer": person,
+    }
+
+
+def _pull_request(api: str, pull_request: PullRequest, head_sha: str) -> dict[str, Any]:
+    url = repository_url(api)
+    here = {"id": REPOSITORY_ID, "url": url, "name": REPOSITORY}
+    return {
+        "id": pull_request.number + _PULL_REQUESTS,
+        "number": pull_request.number,
+        "url": f"{url}/pulls/{pull_request.number}",
+        "head": {"ref": pull_request.branch, "sha": head_sha, "repo": here},
+        "base": {"ref": DEFAULT_BRANCH, "sha": pull_request.base_sha, "repo": here},
+    }
+
+
+def _runner(number: int | None) -> dict[str, Any]:
+    is_taken = number is not None
+    return {
+        "runner_id": number,
+        "runner_name": f"GitHub Actions {number}" if is_taken else None,
+        "runner_group_id": 0 if is_taken else None,
+        "runner_group_name": "GitHub Actions" if is_taken else None,
+    }
+
+
+def _step(step: Step, now: int) -> dict[str, Any]:
+    state = step_state(step, now)
+    return {
+        "name": step.name,
+        "status": state.status,
+        "conclusion": state.conclusion,
+        "number": step.number,
+        "started_at": None if state.status == "queued" else written(step.started_at),
+        "completed_at": written(step.completed_at) if state.status == "completed" else None,
+    }
+
+
+def _node(prefix: str, number: int) -> str:
+    return f"{prefix}_{urlsafe_b64encode(number.to_bytes(9)).decode()}"

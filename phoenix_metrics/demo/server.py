@@ -1,0 +1,47 @@
+"""The demo organisation as a process."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from phoenix_metrics.demo.api import app
+
+_GRACE_SECONDS = 1
+
+
+def serve(
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8990,
+    seed: int = 7,
+    days: int = 60,
+    pace: float = 1.0,
+    state_file: Path | None = None,
+) -> None:
+    """Serve the demo organisation until SIGTERM or SIGINT."""
+    application = app(seed=seed, days=days, pace=pace, state_file=state_file)
+    config = uvicorn.Config(
+        application,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    with _stopped_quietly():
+        uvicorn.Server(config).run()
+
+
+@contextmanager
+def _stopped_quietly() -> Iterator[None]:
+    """Ignore the signal that ended uvicorn, which raises it once more when it has stopped."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
