@@ -139,10 +139,11 @@ def _run_pass(settings: Settings, *, since: str | None, reconcile: bool) -> None
 
     report = run_sync(settings, since=since, reconcile=reconcile)
     console = Console(highlight=False)
-    console.print(
-        f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, "
-        f"snapshot {report.snapshot_sequence} published"
-    )
+    if report.run_count or not report.failed_sources:
+        console.print(
+            f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, "
+            f"snapshot {report.snapshot_sequence} published"
+        )
     if report.set_aside_count:
         console.print(
             f"[yellow]{report.set_aside_count} landing files could not be read and were set aside[/]; "

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import (
@@ -110,6 +110,7 @@ class Settings(BaseSettings):
     github_since: Since = Field(
         timedelta(days=90), description="how far the first sync reaches: a date, or days such as 90d"
     )
+    poll_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60] = Field(5, description="minutes between two passes")
     github_reserve_ratio: float = Field(0.05, ge=0, lt=1, description="share of the hourly requests left to people")
 
     failure_ratio: float = Field(0.10, gt=0, lt=1, description="failure ratio above which a workflow needs attention")

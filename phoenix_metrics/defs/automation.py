@@ -1,19 +1,24 @@
-"""When things run: everything every five minutes, a search for old runs run again daily, housekeeping weekly."""
+"""When things run: everything every few minutes, a search for old runs run again daily, housekeeping weekly."""
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from phoenix_metrics.settings import load_settings
+
 KEEP_RUNS = timedelta(days=14)
+HOUR = 60
+POLL_MINUTES = load_settings(os.environ).poll_minutes
 
 sync = dg.define_asset_job(
     "sync", selection=dg.AssetSelection.all(), description="Ingest, transform, check and publish."
 )
 
-every_five_minutes = dg.ScheduleDefinition(
-    name="every_five_minutes",
+every_few_minutes = dg.ScheduleDefinition(
+    name="every_few_minutes",
     job=sync,
-    cron_schedule="*/5 * * * *",
+    cron_schedule=f"*/{POLL_MINUTES} * * * *" if POLL_MINUTES < HOUR else "0 * * * *",
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Keeps the snapshot fresh.",
 )

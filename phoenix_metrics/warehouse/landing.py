@@ -8,6 +8,7 @@ Columns: repository_id (BIGINT), object_id (BIGINT), fetched_at (TIMESTAMP, UTC)
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from phoenix_metrics.errors import DiskFullError, WarehouseError
 
 OBJECTS = ("github_repositories", "github_workflows", "github_jobs", "github_runs", "github_windows", "github_syncs")
+NO_SPACE = 1 << 20  # with less free than this, whatever failed to write failed for that
 SCHEMA = pa.schema(
     [
         ("repository_id", pa.int64()),
@@ -77,7 +79,8 @@ def set_aside(home: Path, file: str) -> Path:
 
 def write_error(home: Path, error: Exception) -> WarehouseError:
     """Turn an error of writing below PHOENIX_HOME into one line that says what to do."""
-    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+    is_full = home.exists() and shutil.disk_usage(home).free < NO_SPACE
+    if is_full or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
         return DiskFullError(
             f"{home}: no space left on the disk; free some and run again, nothing that was stored is lost"
         )

@@ -24,7 +24,11 @@ _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 
 @dataclass(frozen=True)
 class Tag:
-    """What a column promises (`#not_null`, `#unique`, `#in(a, b)`, `#warn`) or how it merges (`#version`, `#earliest`)."""
+    """What a column promises or how it is merged.
+
+    `#not_null`, `#unique`, `#in(a, b)` and `#warn` become checks. `#version` marks a column whose change alone is no
+    news; `#earliest` columns keep the values of the first time.
+    """
 
     name: str
     values: tuple[str, ...] = ()

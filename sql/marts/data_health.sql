@@ -2,6 +2,7 @@
 How complete and how fresh the data is, source by source.
 
 Grain: source, subject
+A repository that no pass has tried for a day is not measured any more and has no row.
 missing_count counts what is known to exist and is not here: stretches of history not read yet, attempts not stored, files set aside.
 */
 with runs as (
@@ -28,16 +29,27 @@ stored as (
     group by repository_id
 ),
 
+passed as (
+    select
+        *,
+        max(repository_id) over (partition by repository) as known_repository_id,
+        max(finished_at) over () as newest_pass_at
+    from staging.github_syncs
+),
+
 latest as (
     select *
-    from staging.github_syncs
+    from passed
+    where finished_at > newest_pass_at - interval 1 day
     qualify row_number() over (partition by repository order by finished_at desc) = 1
 ),
 
 succeeded as (
     select
         repository,
-        finished_at
+        finished_at,
+        complete_since,
+        missing_window_count
     from staging.github_syncs
     where state = 'ok'
 )
@@ -49,17 +61,17 @@ select
     latest.state as state,                                                                          -- How: ok, partial (budget spent), failed, set_aside.
     stored.oldest_at as oldest_at,                                                                  -- Creation of the oldest run stored, UTC.
     stored.newest_at as newest_at,                                                                  -- Creation of the newest run stored, UTC.
-    latest.complete_since as complete_since,                                                        -- History is whole from here on, UTC.
+    coalesce(latest.complete_since, succeeded.complete_since) as complete_since,                                                        -- History is whole from here on, UTC.
     coalesce(stored.run_count, 0) as run_count,                                                     -- Runs stored.
     coalesce(stored.open_count, 0) as open_count,                                                   -- Runs that have not ended.
-    coalesce(stored.missing_attempt_count, 0) + coalesce(latest.missing_window_count, 0) as missing_count,  -- Things known to be missing. #not_null
+    coalesce(stored.missing_attempt_count, 0) + coalesce(latest.missing_window_count, succeeded.missing_window_count, 0) as missing_count,  -- Things known to be missing. #not_null
     latest.request_count as request_count,                                                          -- Requests of the newest pass.
     latest.rate_limit as rate_limit,                                                                -- Requests an hour that the source grants.
     latest.rate_limit_remaining as rate_limit_remaining,                                            -- Requests left after the newest pass.
     latest.note as note                                                                             -- What went wrong, in a sentence.
 from latest
 left join succeeded on succeeded.repository = latest.repository
-left join stored on stored.repository_id = latest.repository_id
+left join stored on stored.repository_id = latest.known_repository_id
 union all
 select
     'landing',

@@ -1,0 +1,123 @@
+"""Settings: what is accepted, what is refused in one line, and that secrets are never shown."""
+
+import traceback
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from phoenix_metrics.errors import SettingsError
+from phoenix_metrics.settings import CHECKOUT, load_settings, read_settings
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def refusal(**environ: str) -> str:
+    """The one line that a wrong environment is refused with."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(environ)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_everything_has_a_default() -> None:
+    """An empty environment gives loopback addresses, 90 days of history and a home for the demo."""
+    settings = load_settings({})
+    assert (settings.bind, settings.dashboard_port, settings.exporter_port, settings.dagster_port) == ("127.0.0.1", 8501, 9469, 3000)
+    assert settings.since_at(NOW) == NOW - timedelta(days=90)
+    assert (settings.failure_ratio, settings.failure_min_runs, settings.failure_for) == (0.1, 20, timedelta(minutes=30))
+    assert settings.home == CHECKOUT / "data" / "demo"
+
+
+def test_real_data_and_the_demos_have_different_homes() -> None:
+    """With something to measure the default home is data; an explicit one always wins."""
+    assert load_settings({"PHOENIX_GITHUB_REPOSITORIES": "a/b"}).home == CHECKOUT / "data"
+    assert load_settings({"PHOENIX_HOME": "/srv/phoenix"}).home == Path("/srv/phoenix")
+
+
+def test_values_are_read_from_the_given_mapping() -> None:
+    """Lists are comma-separated, a start is a date, addresses lose their last slash."""
+    settings = load_settings(
+        {
+            "PHOENIX_GITHUB_REPOSITORIES": "acme/shop, acme/docs,",
+            "PHOENIX_GITHUB_SINCE": "2019-12-01",
+            "PHOENIX_GITHUB_API_URL": "https://github.example.com/api/v3/",
+            "PHOENIX_FAILURE_FOR": "2h",
+        }
+    )
+    assert settings.github_repositories == ("acme/shop", "acme/docs")
+    assert settings.since_at(NOW) == datetime(2019, 12, 1, tzinfo=UTC)
+    assert settings.github_api_url == "https://github.example.com/api/v3"
+    assert settings.failure_for == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "accepted"),
+    [
+        ("PHOENIX_GITHUB_REPOSITORIES", "acme", "owner/name"),
+        ("PHOENIX_GITHUB_SINCE", "yesterday", "a date such as 2026-01-31"),
+        ("PHOENIX_GITHUB_API_URL", "github", "an address such as"),
+        ("PHOENIX_DASHBOARD_PORT", "99999", "65535"),
+        ("PHOENIX_FAILURE_RATIO", "10", "less than 1"),
+        ("PHOENIX_FAILURE_FOR", "soon", "30m"),
+        ("PHOENIX_POLL_MINUTES", "7", "5"),
+    ],
+)
+def test_a_wrong_value_names_the_variable_the_value_and_what_is_accepted(variable: str, value: str, accepted: str) -> None:
+    """One line tells what to change."""
+    line = refusal(**{variable: value})
+    assert line.startswith(f"{variable}={value!r}: expected")
+    assert accepted in line
+
+
+def test_a_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    """Neither repr nor a traceback nor a refusal of something else shows the token."""
+    file = tmp_path / "token"
+    file.write_text("ghp_verysecret\n")
+    settings = load_settings({"PHOENIX_GITHUB_TOKEN_FILE": str(file)})
+    assert settings.github_token is not None
+    assert settings.github_token.get_secret_value() == "ghp_verysecret"
+    assert "verysecret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    secret = "ghp_very" + "secret"  # in two parts, because a traceback quotes this line
+    try:
+        load_settings({"PHOENIX_GITHUB_TOKEN": secret, "PHOENIX_DASHBOARD_PORT": "x"})
+    except SettingsError:
+        assert "verysecret" not in traceback.format_exc()
+
+
+def test_a_missing_secret_file_is_refused() -> None:
+    """The line names the variable and the path."""
+    assert refusal(PHOENIX_GITHUB_TOKEN_FILE="/nowhere/token").startswith("PHOENIX_GITHUB_TOKEN_FILE=/nowhere/token:")
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path) -> None:
+    """phoenix.toml holds what is not set in the environment."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text('github_repositories = ["acme/shop"]\ndashboard_port = 9000\n')
+    settings = load_settings({"PHOENIX_CONFIG": str(file), "PHOENIX_DASHBOARD_PORT": "9001"})
+    assert (settings.github_repositories, settings.dashboard_port) == (("acme/shop",), 9001)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("dashboard_port = [", "not valid TOML"),
+        ("dashboard_prot = 1", "did you mean dashboard_port?"),
+        ('github_token = "ghp_verysecret"', "github_token is a secret; set PHOENIX_GITHUB_TOKEN"),
+        ('dashboard_port = "x"', "dashboard_port: expected"),
+    ],
+)
+def test_a_broken_file_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    """TOML that cannot be read, an unknown name, a secret or a wrong value each stop with the file's name."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(text)
+    line = refusal(PHOENIX_CONFIG=str(file))
+    assert line.startswith(str(file))
+    assert words in line
+    assert "verysecret" not in line
+
+
+def test_a_variable_that_means_nothing_is_pointed_out() -> None:
+    """A typing error in a name is not silently ignored."""
+    [warning] = read_settings({"PHOENIX_GITHUB_TOKNE": "x"}).warnings
+    assert "did you mean PHOENIX_GITHUB_TOKEN?" in warning
