@@ -100,9 +100,10 @@ def _merge_files(
         fed = [m for m in staging if any(table.removeprefix("landing.") in by_object for table in m.upstream)]
         changed = {model.table: _merge(connection, model) for model in fed}
         connection.execute("insert into meta.touched_days select distinct day from touched where day is not null")
-        connection.executemany(
-            "insert into staging.landing_files values (?, 'loaded', null, now() at time zone 'UTC')",
-            [[file] for file in files],
+        book = {"files": list(files)}
+        connection.execute("delete from staging.landing_files where list_contains($files, file)", book)
+        connection.execute(
+            "insert into staging.landing_files select unnest($files), 'loaded', null, now() at time zone 'UTC'", book
         )
     return changed
 

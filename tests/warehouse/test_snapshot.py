@@ -1,6 +1,7 @@
 """Snapshots: readers see the old one or the new one, whatever the writer is doing."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -94,10 +95,13 @@ def test_two_readers_see_no_error_and_no_torn_view_while_the_writer_is_killed(tm
     for reader in readers:
         reader.start()
     for _ in range(5):
-        writer = subprocess.Popen([sys.executable, "-c", textwrap.dedent(_WRITER), str(tmp_path)])
-        time.sleep(1.2)
+        command = [sys.executable, "-c", textwrap.dedent(_WRITER), str(tmp_path)]
+        writer = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        time.sleep(random.uniform(0.1, 0.6))
         os.kill(writer.pid, signal.SIGKILL)
-        writer.wait()
+        writer.communicate()
     stop.set()
     for reader in readers:
         reader.join()
@@ -114,4 +118,5 @@ _WRITER = """
     from tests.warehouse.test_snapshot import put
     for value in itertools.count(1):
         put(Path(sys.argv[1]), value)
+        print(value, flush=True)
 """
