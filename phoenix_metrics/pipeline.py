@@ -10,7 +10,6 @@ from pathlib import Path
 import dagster as dg
 from sqlalchemy.exc import DBAPIError
 
-from phoenix_metrics import errors
 from phoenix_metrics.defs.transform import WRITER_POOL
 from phoenix_metrics.errors import PhoenixError, WarehouseError
 from phoenix_metrics.settings import CHECKOUT, Settings
@@ -72,21 +71,21 @@ def run_sync(settings: Settings, *, since: str | None = None, reconcile: bool = 
 
 
 def _cause(result: dg.ExecuteInProcessResult) -> PhoenixError:
-    """Return what stopped a run: the first failed step's error, or the check that blocked."""
-    for event in result.all_events:
-        if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                error = error.cause
-            text = (error.message if error else "unknown error").strip()
-            name = error.cls_name if error else None
-            return WarehouseError(text.removeprefix(f"{_qualified(name)}: ").splitlines()[0])
-    broken = [c.check_name for c in result.get_asset_check_evaluations() if not c.passed and c.blocking]
-    return WarehouseError(f"not published: {', '.join(broken) or 'the run failed'}; Dagster's page shows the rows")
-
-
-def _qualified(name: str | None) -> str:
-    return f"phoenix_metrics.errors.{name}" if name and hasattr(errors, name) else name or ""
+    """Return what stopped a run: the checks that blocked, or else the first failed step's error."""
+    broken = [
+        f"{check.asset_key.to_user_string().replace('/', '.')} {check.check_name}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.check_name != "every_source_answered" and check.severity.value == "ERROR"
+    ]
+    if broken:
+        return WarehouseError(f"not published: the check {', '.join(broken)} failed; Dagster's page counts the rows")
+    error = next((event.step_failure_data.error for event in result.all_events if event.is_step_failure), None)
+    while error is not None and error.cause is not None:
+        error = error.cause
+    if error is None:
+        return WarehouseError("not published: the run failed; Dagster's page says why")
+    text = error.message.strip().splitlines()[0]
+    return PhoenixError(text.removeprefix(f"phoenix_metrics.errors.{error.cls_name}: "))
 
 
 def _report(result: dg.ExecuteInProcessResult) -> Report:

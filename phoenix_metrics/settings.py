@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import (
@@ -29,6 +29,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 _SECRETS = ("github_token",)
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -67,6 +68,12 @@ def _since(value: object) -> object:
     return value
 
 
+def _divisor_of_hour(value: int) -> int:
+    if value < 1 or _HOUR % value:
+        raise ValueError("whole minutes that divide an hour, such as 1, 5 or 15")
+    return value
+
+
 def _url(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -83,6 +90,7 @@ Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositorie
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]
+Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -110,7 +118,7 @@ class Settings(BaseSettings):
     github_since: Since = Field(
         timedelta(days=90), description="how far the first sync reaches: a date, or days such as 90d"
     )
-    poll_minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60] = Field(5, description="minutes between two passes")
+    poll_minutes: Minutes = Field(5, description="minutes between two passes, a divisor of 60")
     github_reserve_ratio: float = Field(0.05, ge=0, lt=1, description="share of the hourly requests left to people")
 
     failure_ratio: float = Field(0.10, gt=0, lt=1, description="failure ratio above which a workflow needs attention")

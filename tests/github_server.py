@@ -43,7 +43,9 @@ class GitHub:
     url: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add_run(self, run_id: int, created_at: str, conclusion: str | None = "success", **changes: Any) -> dict[str, Any]:
+    def add_run(
+        self, run_id: int, created_at: str, conclusion: str | None = "success", **changes: Any
+    ) -> dict[str, Any]:
         """Add a run that took ten minutes, with one job of the same fate; `changes` overwrite fields of the run."""
         status = "completed" if conclusion else "in_progress"
         run = {
@@ -92,7 +94,14 @@ class GitHub:
             "runner_group_name": "GitHub Actions",
             "html_url": f"{run['html_url']}/job/{job_id}",
             "steps": [
-                {"number": 1, "name": "Set up job", "status": "completed", "conclusion": "success", "started_at": started, "completed_at": started}
+                {
+                    "number": 1,
+                    "name": "Set up job",
+                    "status": "completed",
+                    "conclusion": "success",
+                    "started_at": started,
+                    "completed_at": started,
+                }
             ],
             **changes,
         }
@@ -207,7 +216,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.world.token and self.headers.get("Authorization", "").split(" ")[-1] != self.world.token:
             return self.send(401, {"message": "Bad credentials"})
         if self.world.renamed_from and url.path == f"/repos/{self.world.renamed_from}":
-            return self.send(301, {"message": "Moved Permanently"}, {"Location": f"{self.world.url}/repositories/{self.world.repository_id}"})
+            return self.send(
+                301,
+                {"message": "Moved Permanently"},
+                {"Location": f"{self.world.url}/repositories/{self.world.repository_id}"},
+            )
         with self.world.lock:
             found = self.world.answer(url.path, query)
         if found is None:
@@ -230,7 +243,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Link"] = f'<{self.world.url}{path}?{following}>; rel="next"'
         self.send(200, {"total_count": len(items), key: part} if key else part, headers, breaks_off=breaks_off)
 
-    def send(self, status: int, payload: Any, headers: dict[str, str] | None = None, *, breaks_off: bool = False) -> None:
+    def send(
+        self, status: int, payload: Any, headers: dict[str, str] | None = None, *, breaks_off: bool = False
+    ) -> None:
         body = json.dumps(payload).encode()
         self.send_response(status)
         budget = {

@@ -23,7 +23,12 @@ def refusal(**environ: str) -> str:
 def test_everything_has_a_default() -> None:
     """An empty environment gives loopback addresses, 90 days of history and a home for the demo."""
     settings = load_settings({})
-    assert (settings.bind, settings.dashboard_port, settings.exporter_port, settings.dagster_port) == ("127.0.0.1", 8501, 9469, 3000)
+    assert (settings.bind, settings.dashboard_port, settings.exporter_port, settings.dagster_port) == (
+        "127.0.0.1",
+        8501,
+        9469,
+        3000,
+    )
     assert settings.since_at(NOW) == NOW - timedelta(days=90)
     assert (settings.failure_ratio, settings.failure_min_runs, settings.failure_for) == (0.1, 20, timedelta(minutes=30))
     assert settings.home == CHECKOUT / "data" / "demo"
@@ -63,7 +68,9 @@ def test_values_are_read_from_the_given_mapping() -> None:
         ("PHOENIX_POLL_MINUTES", "7", "5"),
     ],
 )
-def test_a_wrong_value_names_the_variable_the_value_and_what_is_accepted(variable: str, value: str, accepted: str) -> None:
+def test_a_wrong_value_names_the_variable_the_value_and_what_is_accepted(
+    variable: str, value: str, accepted: str
+) -> None:
     """One line tells what to change."""
     line = refusal(**{variable: value})
     assert line.startswith(f"{variable}={value!r}: expected")

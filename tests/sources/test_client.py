@@ -79,7 +79,9 @@ def test_a_wrong_token_is_refused_without_being_told(github: GitHub) -> None:
 
 def test_no_server_is_one_clear_line() -> None:
     """A refused connection names the address and the variable."""
-    with pytest.raises(ConnectionFailedError, match="http://127.0.0.1:9: it cannot be reached; .*PHOENIX_GITHUB_API_URL"):
+    with pytest.raises(
+        ConnectionFailedError, match="http://127.0.0.1:9: it cannot be reached; .*PHOENIX_GITHUB_API_URL"
+    ):
         GitHubClient("http://127.0.0.1:9", None, Budget(0.05)).get("/repos/acme/shop")
 
 

@@ -58,7 +58,9 @@ def test_a_run_that_was_open_is_found_when_it_ends(github: GitHub, settings: Set
     github.jobs[1][0].update(status="completed", conclusion="failure", completed_at="2026-01-02T08:59:00Z")
     one_pass(settings)
     assert outcomes(settings)[1] == (1, "failure")
-    assert rows(settings.home, "select duration_seconds as s from marts.workflow_runs where run_id = 1") == [{"s": 3540.0}]
+    assert rows(settings.home, "select duration_seconds as s from marts.workflow_runs where run_id = 1") == [
+        {"s": 3540.0}
+    ]
 
 
 def test_an_old_run_that_is_running_again_is_found_and_keeps_both_attempts(
@@ -74,7 +76,10 @@ def test_an_old_run_that_is_running_again_is_found_and_keeps_both_attempts(
     github.attempts[1][-1].update(status="completed", conclusion="success", updated_at="2026-01-23T09:30:00Z")
     github.jobs[1][-1].update(status="completed", conclusion="success", completed_at="2026-01-23T09:29:00Z")
     one_pass(settings)
-    attempts = rows(settings.home, "select run_attempt, outcome, duration_seconds as s from marts.run_attempts where run_id = 1 order by 1")
+    attempts = rows(
+        settings.home,
+        "select run_attempt, outcome, duration_seconds as s from marts.run_attempts where run_id = 1 order by 1",
+    )
     assert attempts == [
         {"run_attempt": 1, "outcome": "failure", "s": 600.0},
         {"run_attempt": 2, "outcome": "success", "s": 1740.0},
@@ -83,7 +88,9 @@ def test_an_old_run_that_is_running_again_is_found_and_keeps_both_attempts(
     assert (run["first_outcome"], run["is_flaky"], str(run["day"])) == ("failure", True, "2026-01-02")
 
 
-def test_a_rerun_between_two_passes_is_found_by_the_daily_search(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+def test_a_rerun_between_two_passes_is_found_by_the_daily_search(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
     """A re-run that began and ended unseen shows in no list of open runs; --reconcile lists the last 31 days."""
     github.add_run(1, "2026-01-02T08:00:00Z", "failure")
     github.add_run(2, "2026-01-23T08:00:00Z")
@@ -95,7 +102,9 @@ def test_a_rerun_between_two_passes_is_found_by_the_daily_search(github: GitHub,
     assert outcomes(settings)[1] == (2, "success")
 
 
-def test_a_rerun_is_searched_for_once_the_history_has_moved_a_day(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+def test_a_rerun_is_searched_for_once_the_history_has_moved_a_day(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
     """A pass that sees runs more than a day newer than the last search searches by itself."""
     github.add_run(1, "2026-01-02T08:00:00Z", "failure")
     github.add_run(2, "2026-01-23T08:00:00Z")
@@ -106,7 +115,9 @@ def test_a_rerun_is_searched_for_once_the_history_has_moved_a_day(github: GitHub
     assert outcomes(settings) == {1: (2, "success"), 2: (1, "success"), 3: (1, "success")}
 
 
-def test_windows_with_more_runs_than_github_lists_are_split(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+def test_windows_with_more_runs_than_github_lists_are_split(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
     """2,500 runs, most of them in one hour, all arrive although GitHub lists at most 1,000 for a filter."""
     for run_id in range(1, 2501):
         day, minute, second = (1, 0, run_id) if run_id <= 40 else (9, run_id // 60, run_id % 60)
@@ -120,7 +131,9 @@ def test_windows_with_more_runs_than_github_lists_are_split(github: GitHub, sett
     assert github.counted("/actions/runs\\?") <= 2500 // 100 + 40
 
 
-def test_a_refused_pass_keeps_what_it_read_and_the_next_goes_on(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+def test_a_refused_pass_keeps_what_it_read_and_the_next_goes_on(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
     """At the budget's reserve the pass ends as partial; the next one does not fetch again what is stored."""
     for run_id in range(1, 301):
         github.add_run(run_id, f"2026-01-{run_id % 28 + 1:02d}T08:00:00Z")
@@ -177,7 +190,9 @@ def test_an_organisations_repositories_are_discovered_once(github: GitHub, tmp_p
     assert [done.outcome.repository for done in one_pass(only_found)] == ["acme/shop"]
 
 
-def test_a_renamed_repository_keeps_its_history_under_its_new_name(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+def test_a_renamed_repository_keeps_its_history_under_its_new_name(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
     """The numeric id is the key; the name shown is today's."""
     github.add_run(1, "2026-01-02T08:00:00Z")
     one_pass(settings)
@@ -210,8 +225,9 @@ def test_jobs_of_another_run_are_never_stored(github: GitHub, settings: Settings
 def _history() -> GitHub:
     world = GitHub()
     for run_id in range(1, 61):
-        world.add_run(run_id, f"2026-01-{run_id % 28 + 1:02d}T08:00:{run_id % 60:02d}Z", ["success", "failure"][run_id % 2])
+        world.add_run(
+            run_id, f"2026-01-{run_id % 28 + 1:02d}T08:00:{run_id % 60:02d}Z", ["success", "failure"][run_id % 2]
+        )
     world.rerun(7, "2026-01-20T10:00:00Z", "success")
     world.rerun(7, "2026-01-21T10:00:00Z", "failure")
     return world
-

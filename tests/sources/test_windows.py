@@ -20,9 +20,7 @@ def window(first: int, last: int) -> Window:
 def covered(found: list[Window]) -> set[int]:
     """The seconds, counted one by one, that some window holds."""
     return {
-        second
-        for second in range(-1, HORIZON + 2)
-        if any(w.start <= START + second * SECOND <= w.end for w in found)
+        second for second in range(-1, HORIZON + 2) if any(w.start <= START + second * SECOND <= w.end for w in found)
     }
 
 

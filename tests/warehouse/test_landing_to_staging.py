@@ -18,7 +18,9 @@ NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 def run(run_id: int, *, status: str = "completed", updated_at: str = "2026-01-05T10:00:00Z") -> str:
     conclusion = "success" if status == "completed" else None
     times = {"created_at": "2026-01-05T09:00:00Z", "run_started_at": "2026-01-05T09:00:00Z", "updated_at": updated_at}
-    return json.dumps({"id": run_id, "workflow_id": 1, "run_attempt": 1, "status": status, "conclusion": conclusion, **times})
+    return json.dumps(
+        {"id": run_id, "workflow_id": 1, "run_attempt": 1, "status": status, "conclusion": conclusion, **times}
+    )
 
 
 def land(home: Path, *payloads: str, fetched_at: datetime = NOW) -> Path:
@@ -114,13 +116,19 @@ def test_half_written_files_are_never_listed(tmp_path: Path) -> None:
 
 def test_a_second_writer_is_told_who_is_writing(tmp_path: Path) -> None:
     """The lock names the process that holds it, and ends with it."""
-    with writing(tmp_path), pytest.raises(WriterBusyError, match=r"process \d+ is writing"), writing(tmp_path, wait_seconds=0):
+    with (
+        writing(tmp_path),
+        pytest.raises(WriterBusyError, match=r"process \d+ is writing"),
+        writing(tmp_path, wait_seconds=0),
+    ):
         pass
     with writing(tmp_path, wait_seconds=0):
         pass
 
 
-def test_a_full_disk_and_a_folder_that_cannot_be_made_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_and_a_folder_that_cannot_be_made_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Errors of the file system become one line that names PHOENIX_HOME."""
     assert isinstance(landing.write_error(tmp_path, OSError(28, "No space left on device")), DiskFullError)
     (tmp_path / "file").write_text("")

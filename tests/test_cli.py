@@ -1,0 +1,158 @@
+"""The command as a user runs it: output, exit codes, and one line for every mistake."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from phoenix_metrics.defs.ingest import Pass
+from phoenix_metrics.settings import CHECKOUT, Settings
+from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.snapshot import SnapshotReader
+from tests.github_server import GitHub
+
+QUERY = "select run_id, outcome from marts.workflow_runs order by run_id"
+
+
+def phoenix(*arguments: str, folder: Path = CHECKOUT, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in an environment of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PHOENIX_", "DAGSTER_"))}
+    return subprocess.run(
+        [sys.executable, "-m", "phoenix_metrics.cli", *arguments],
+        env={**clean, "COLUMNS": "200", **environ},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def published(github: GitHub, settings: Settings, one_pass: Callable[..., list[Pass]]) -> Path:
+    """A home with two runs published."""
+    github.add_run(1, "2026-01-02T08:00:00Z")
+    github.add_run(2, "2026-01-03T08:00:00Z", "failure")
+    one_pass(settings)
+    return settings.home
+
+
+def sources(github: GitHub, home: Path) -> dict[str, str]:
+    return {
+        "PHOENIX_HOME": str(home),
+        "PHOENIX_GITHUB_API_URL": github.url,
+        "PHOENIX_GITHUB_REPOSITORIES": github.full_name,
+        "PHOENIX_GITHUB_SINCE": "2026-01-01",
+    }
+
+
+def test_sync_then_sql_then_backfill(github: GitHub, tmp_path: Path) -> None:
+    """A pass says what it fetched; the snapshot answers; a backfill reaches further back and fetches only what is new."""
+    github.add_run(1, "2025-06-01T08:00:00Z", "failure")
+    github.add_run(2, "2026-01-02T08:00:00Z")
+    environ = sources(github, tmp_path / "home")
+    done = phoenix("sync", **environ)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 runs and 1 jobs fetched, snapshot 1 published\n", "")
+    assert json.loads(phoenix("sql", QUERY, "--format", "json", **environ).stdout) == {
+        "run_id": 2,
+        "outcome": "success",
+    }
+    done = phoenix("backfill", "--since", "2025-01-01", **environ)
+    assert (done.returncode, done.stdout) == (0, "1 runs and 1 jobs fetched, snapshot 2 published\n")
+    answer = phoenix("sql", "select complete_since from marts.data_health", "--format", "csv", **environ).stdout
+    assert "2025-01-01" in answer
+
+
+def test_every_format_holds_the_same_rows(published: Path, tmp_path: Path) -> None:
+    """Table, CSV, JSON and Parquet, to standard output and to a file."""
+    home = {"PHOENIX_HOME": str(published)}
+    expected = [{"run_id": "1", "outcome": "success"}, {"run_id": "2", "outcome": "failure"}]
+    printed = phoenix("sql", QUERY, "--format", "csv", **home).stdout
+    assert list(csv.DictReader(printed.splitlines())) == expected
+    lines = phoenix("sql", QUERY, "--format", "json", **home).stdout.splitlines()
+    assert [{key: str(value) for key, value in json.loads(line).items()} for line in lines] == expected
+    file = tmp_path / "runs.parquet"
+    assert phoenix("sql", QUERY, "--format", "parquet", "--output", str(file), **home).returncode == 0
+    assert [{key: str(value) for key, value in row.items()} for row in pq.read_table(file).to_pylist()] == expected
+    table = phoenix("sql", QUERY, **home).stdout
+    assert "2 rows" in table
+    assert "success" in table
+
+
+def test_export_writes_every_mart_with_its_documentation(published: Path, tmp_path: Path) -> None:
+    """One Parquet file for each mart, and what each column means."""
+    done = phoenix("export", str(tmp_path / "out"), PHOENIX_HOME=str(published))
+    marts = {model.name for model in load_models().values() if model.schema == "marts"}
+    assert done.returncode == 0
+    assert {path.stem for path in (tmp_path / "out").glob("*.parquet")} == marts
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert "| queue_seconds | DOUBLE | Wait for a runner; NULL unless one took it. |" in text
+
+
+def one_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The single line that a refused command leaves."""
+    assert done.returncode == 1, done
+    assert done.stdout == ""
+    [line] = done.stderr.splitlines()
+    assert line.startswith("phoenix: ")
+    return line
+
+
+def test_every_mistake_is_one_line(github: GitHub, published: Path, tmp_path: Path) -> None:
+    """A wrong token, an unknown repository, no network, bad SQL, no snapshot, no configuration: each says what to do."""
+    environ = sources(github, published)
+    before = SnapshotReader(published).query(QUERY)
+    github.token = "right"
+    assert "refuses the token; check PHOENIX_GITHUB_TOKEN" in one_line(
+        phoenix("sync", **environ, PHOENIX_GITHUB_TOKEN="very-secret")
+    )
+    github.token = None
+    unknown = one_line(phoenix("sync", **{**environ, "PHOENIX_GITHUB_REPOSITORIES": "acme/nope"}))
+    assert "acme/nope: does not exist or this token may not see it" in unknown
+    offline = one_line(phoenix("sync", **{**environ, "PHOENIX_GITHUB_API_URL": "http://127.0.0.1:9"}))
+    assert "http://127.0.0.1:9: it cannot be reached" in offline
+    assert SnapshotReader(published).query(QUERY) == before
+    assert "refused: Parser Error" in one_line(phoenix("sql", "selct 1", PHOENIX_HOME=str(published)))
+    assert "run `phoenix sync` first" in one_line(phoenix("sql", "select 1", PHOENIX_HOME=str(tmp_path / "empty")))
+    assert "PHOENIX_GITHUB_REPOSITORIES" in one_line(phoenix("sync", PHOENIX_HOME=str(tmp_path / "empty")))
+    assert "--output" in one_line(phoenix("sql", "select 1", "--format", "parquet", PHOENIX_HOME=str(published)))
+
+
+def test_a_broken_phoenix_toml_is_one_line(tmp_path: Path) -> None:
+    """The file in the current folder is read, and named when it is broken."""
+    (tmp_path / "phoenix.toml").write_text("dashboard_port = [")
+    assert "phoenix.toml: not valid TOML" in one_line(phoenix("sync", folder=tmp_path))
+
+
+def test_a_home_that_cannot_be_written_is_one_line(github: GitHub, tmp_path: Path) -> None:
+    """A file where the folder should be."""
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in one_line(phoenix("sync", **sources(github, tmp_path / "file" / "home")))
+
+
+def test_a_mistyped_variable_is_pointed_out(published: Path) -> None:
+    """The command works and says which variable has no effect."""
+    done = phoenix("sql", QUERY, PHOENIX_HOME=str(published), PHOENIX_GITHUB_TOKNE="x")
+    assert done.returncode == 0
+    assert "did you mean PHOENIX_GITHUB_TOKEN?" in done.stderr
+
+
+def test_the_doctor_tells_what_is_wrong(github: GitHub, published: Path, tmp_path: Path) -> None:
+    """All is well, then a repository is unknown, then nothing is configured."""
+    environ = sources(github, published)
+    well = phoenix("doctor", **environ, PHOENIX_GITHUB_TOKEN="x")
+    assert well.returncode == 0
+    assert "readable, 2 runs at GitHub" in well.stdout
+    ill = phoenix("doctor", **{**environ, "PHOENIX_GITHUB_REPOSITORIES": "acme/nope"})
+    assert ill.returncode == 1
+    assert "acme/nope: does not exist" in ill.stdout
+    none = phoenix("doctor", PHOENIX_HOME=str(tmp_path / "empty"))
+    assert none.returncode == 1
+    assert "nothing to measure is configured" in none.stdout
+    assert "nothing is published yet" in none.stdout
