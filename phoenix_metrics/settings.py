@@ -27,7 +27,19 @@ from phoenix_metrics.errors import SettingsError
 PREFIX = "PHOENIX_"
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-_SECRETS = ("github_token",)
+_SECRETS = ("github_token", "argocd_token", "webhook_secret", "slack_webhook")
+_NOT_USED_YET = (
+    "github_app_id",
+    "github_app_private_key_file",
+    "github_installation_id",
+    "argocd_url",
+    "argocd_token",
+    "argocd_ca_file",
+    "argocd_selector",
+    "webhook_secret",
+    "slack_webhook",
+    "failure_for",
+)
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -125,6 +137,16 @@ class Settings(BaseSettings):
     failure_min_runs: int = Field(20, ge=1, description="runs below which no verdict is given")
     failure_for: Span = Field(timedelta(minutes=30), description="how long it must last before the alert fires")
 
+    github_app_id: int | None = Field(None, description="GitHub App to authenticate as")
+    github_app_private_key_file: Folder | None = Field(None, description="file with the App's private key")
+    github_installation_id: int | None = Field(None, description="installation of the App")
+    argocd_url: Url | None = Field(None, description="Argo CD server")
+    argocd_token: SecretStr | None = Field(None, description="token for Argo CD")
+    argocd_ca_file: Folder | None = Field(None, description="certificate authority of a private Argo CD")
+    argocd_selector: str | None = Field(None, description="label selector of the applications to measure")
+    webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
+    slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")
+
     @property
     def has_sources(self) -> bool:
         """Whether anything to measure is configured."""
@@ -179,7 +201,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
         raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
     if "home" not in sourced.model_fields_set and not sourced.has_sources:
         sourced = sourced.model_copy(update={"home": sourced.home / "demo"})  # keeps real data and the demo's apart
-    return Loaded(sourced, tuple(_unknown(environ)))
+    return Loaded(sourced, (*_unused(sourced), *_unknown(environ)))
 
 
 class _Environment(EnvSettingsSource):
@@ -235,6 +257,13 @@ def _refusal(error: ValidationError, environ: Mapping[str, str], file: Path) -> 
     )
     value = "" if name in _SECRETS or variable not in environ else f"={environ[variable]!r}"
     return f"{where}{value}: expected {accepted}"
+
+
+def _unused(settings: Settings) -> list[str]:
+    names = [
+        name for name in _NOT_USED_YET if name in settings.model_fields_set and getattr(settings, name) is not None
+    ]
+    return [f"{PREFIX}{name.upper()} is set, but this version does not use it yet" for name in names]
 
 
 def _unknown(environ: Mapping[str, str]) -> list[str]:

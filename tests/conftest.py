@@ -1,5 +1,7 @@
 """What many tests stand on: a small GitHub, settings for it, and one pass from its payloads to a snapshot."""
 
+import atexit
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,12 @@ from phoenix_metrics.warehouse.store import writing
 from tests.github_server import GitHub, serving
 
 MODELS = load_models()
+
+
+@atexit.register
+def _end_with_the_summary() -> None:
+    """Keep DuckDB 2.0's bindings from listing their own leaked references after pytest's last line."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 @pytest.fixture

@@ -53,7 +53,7 @@ def sources(github: GitHub, home: Path) -> dict[str, str]:
 
 
 def test_sync_then_sql_then_backfill(github: GitHub, tmp_path: Path) -> None:
-    """A pass says what it fetched; the snapshot answers; a backfill reaches further back and fetches only what is new."""
+    """A pass says what it fetched; a backfill reaches further back and fetches only what is new."""
     github.add_run(1, "2025-06-01T08:00:00Z", "failure")
     github.add_run(2, "2026-01-02T08:00:00Z")
     environ = sources(github, tmp_path / "home")
@@ -105,7 +105,7 @@ def one_line(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_every_mistake_is_one_line(github: GitHub, published: Path, tmp_path: Path) -> None:
-    """A wrong token, an unknown repository, no network, bad SQL, no snapshot, no configuration: each says what to do."""
+    """A wrong token, an unknown repository, no network, bad SQL, no snapshot, no configuration: one line each."""
     environ = sources(github, published)
     before = SnapshotReader(published).query(QUERY)
     github.token = "right"

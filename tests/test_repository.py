@@ -99,7 +99,7 @@ def test_the_environment_is_read_from_a_mapping() -> None:
 
 
 def test_sql_layers_point_one_way() -> None:
-    """Staging reads landing, marts read staging, marts and seeds; each landing object exists (load_models raises else)."""
+    """Staging reads landing, marts read staging, marts and seeds (load_models raises else); every object is read."""
     models = load_models()
     read = {table for model in models.values() for table in model.upstream}
     assert {table.partition(".")[0] for table in read} <= set(LAYERS)

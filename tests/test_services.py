@@ -77,7 +77,7 @@ def children_of(home: Path) -> list[str]:
 
 
 def test_one_command_serves_everything_and_one_signal_ends_it(tmp_path: Path) -> None:
-    """From nothing: a full snapshot, three pages that answer, a second copy refused, a killed service back, a clean end."""
+    """From nothing: a full snapshot, pages that answer, a second copy refused, a dead service seen, a clean end."""
     home = tmp_path / "home"
     with up(home) as (process, ports):
         output = wait_for_line(process, "Ctrl-C")

@@ -128,3 +128,13 @@ def test_a_variable_that_means_nothing_is_pointed_out() -> None:
     """A typing error in a name is not silently ignored."""
     [warning] = read_settings({"PHOENIX_GITHUB_TOKNE": "x"}).warnings
     assert "did you mean PHOENIX_GITHUB_TOKEN?" in warning
+
+
+def test_a_variable_of_a_later_version_is_checked_and_pointed_out() -> None:
+    """Nobody believes that Argo CD is read because its address is accepted."""
+    loaded = read_settings({"PHOENIX_ARGOCD_URL": "https://argocd.example.com", "PHOENIX_ARGOCD_TOKEN": "s3cret"})
+    assert loaded.warnings == (
+        "PHOENIX_ARGOCD_URL is set, but this version does not use it yet",
+        "PHOENIX_ARGOCD_TOKEN is set, but this version does not use it yet",
+    )
+    assert "s3cret" not in repr(loaded)

@@ -70,16 +70,14 @@ def test_a_source_that_fails_is_reported_and_the_rest_is_published(
 
 
 def test_a_broken_promise_keeps_the_old_snapshot(github: GitHub, environment: Settings) -> None:
-    """When a blocking check fails nothing is published and readers keep what they have; mended data is published again."""
+    """When a blocking check fails readers keep what they have; mended data is published again."""
     github.add_run(1, "2026-01-02T08:00:00Z")
     run_sync(environment)
     with writing(environment.home) as connection:
         connection.execute(
             "insert into staging.github_run_attempts select * replace (null as day) from staging.github_run_attempts"
         )
-    with pytest.raises(
-        WarehouseError, match="not published: the check marts.jobs|staging.github_run_attempts not_null failed"
-    ):
+    with pytest.raises(WarehouseError, match=r"not published: the check staging\.github_run_attempts not_null failed"):
         run_sync(environment)
     assert SnapshotReader(environment.home).current().sequence == 1
     with writing(environment.home) as connection:
@@ -93,7 +91,8 @@ def test_a_broken_rule_keeps_the_old_snapshot(github: GitHub, environment: Setti
     run_sync(environment)
     with writing(environment.home) as connection:
         connection.execute(
-            "insert into marts.workflow_daily by name select * replace (date '2020-01-01' as day) from marts.workflow_daily"
+            "insert into marts.workflow_daily by name "
+            "select * replace (date '2020-01-01' as day) from marts.workflow_daily"
         )
     with pytest.raises(WarehouseError, match="not published: the check snapshot daily_counts_match_runs failed"):
         run_sync(environment)

@@ -99,7 +99,7 @@ def true_durations() -> pd.Series:
 
 
 def test_the_whole_recording_arrives_and_a_second_pass_changes_nothing(tmp_path: Path) -> None:
-    """4,440 runs and 87,104 jobs with the recorded conclusions, the p95 that pandas finds, and eight requests the next time."""
+    """4,440 runs and 87,104 jobs as recorded, the p95 that pandas finds, and eight requests the next time."""
     with replaying(RECORDING) as url:
         settings = settings_for(url, tmp_path / "home")
         sync_github(settings)
@@ -116,7 +116,10 @@ def test_the_whole_recording_arrives_and_a_second_pass_changes_nothing(tmp_path:
         assert runs == {"success": 2510, "failure": 1861, "cancelled": 3, "open": 66}
         assert jobs == {"success": 82870, "failure": 2302, "cancelled": 138, "skipped": 1780, "open": 14}
         truth = true_durations()
-        query = "select count(duration_seconds) as n, quantile_cont(duration_seconds, 0.95) as p95 from marts.workflow_runs where outcome in ('success', 'failure')"
+        query = (
+            "select count(duration_seconds) as n, quantile_cont(duration_seconds, 0.95) as p95 "
+            "from marts.workflow_runs where outcome in ('success', 'failure')"
+        )
         assert rows(settings.home, query) == [{"n": len(truth), "p95": pytest.approx(truth.quantile(0.95), abs=1)}]
         assert requests <= 1.03 * 4440
         before = all_marts(settings.home)

@@ -53,11 +53,7 @@ def test_passing_failures_are_tried_again(github: GitHub, fault: Fault) -> None:
         (Fault("acme/shop", status=422, body={"message": "odd"}), SourceError, "422 .odd."),
         (Fault("acme/shop", status=500, count=99), ConnectionFailedError, "keeps failing"),
         (Fault("acme/shop", breaks_off=True, count=99), ConnectionFailedError, "break off"),
-        (
-            Fault("acme/shop", status=403, body={"message": "API rate limit exceeded for user ID 1."}, headers={"x-ratelimit-remaining": "0"}),
-            BudgetError,
-            "refills at",
-        ),
+        (Fault("acme/shop", status=403, body={"message": "API rate limit exceeded for ID 1."}), BudgetError, "refills"),
     ],
 )  # fmt: skip
 def test_every_refusal_is_one_clear_line(github: GitHub, fault: Fault, kind: type[SourceError], words: str) -> None:
@@ -80,7 +76,7 @@ def test_a_wrong_token_is_refused_without_being_told(github: GitHub) -> None:
 def test_no_server_is_one_clear_line() -> None:
     """A refused connection names the address and the variable."""
     with pytest.raises(
-        ConnectionFailedError, match="http://127.0.0.1:9: it cannot be reached; .*PHOENIX_GITHUB_API_URL"
+        ConnectionFailedError, match=r"http://127\.0\.0\.1:9: it cannot be reached; .*PHOENIX_GITHUB_API_URL"
     ):
         GitHubClient("http://127.0.0.1:9", None, Budget(0.05)).get("/repos/acme/shop")
 

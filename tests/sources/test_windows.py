@@ -1,6 +1,7 @@
 """The algebra of windows: what is read, what is missing, how a window is cut."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -29,7 +30,7 @@ def test_merging_keeps_the_same_seconds_in_windows_that_do_not_touch(read: list[
     """Merged windows cover what the windows covered, are sorted, and have a gap between each two."""
     result = merged(read)
     assert covered(result) == covered(read)
-    assert all(a.end + SECOND < b.start for a, b in zip(result, result[1:], strict=False))
+    assert all(a.end + SECOND < b.start for a, b in pairwise(result))
 
 
 @given(windows, st.lists(windows))
@@ -40,7 +41,7 @@ def test_missing_and_read_together_are_what_was_wanted(wanted: Window, read: lis
 
 @given(windows, st.integers(1, 9))
 def test_a_split_window_is_the_same_seconds_once(whole: Window, count: int) -> None:
-    """The parts of a split window neither overlap nor leave a second out, and there are at most as many as asked for."""
+    """The parts of a split window neither overlap nor leave a second out, and are as few as asked for."""
     parts = whole.split(count)
     assert len(parts) <= count
     assert sum(int((part.end - part.start) / SECOND) + 1 for part in parts) == len(covered([whole]))

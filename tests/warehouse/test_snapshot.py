@@ -88,7 +88,7 @@ def test_two_readers_see_no_error_and_no_torn_view_while_the_writer_is_killed(tm
                 if a != b:
                     wrong.append((a, b))
                 counts[number] += 1
-            except Exception as error:  # noqa: BLE001  # whatever it is, it is what the test is about
+            except Exception as error:  # whatever it is, it is what the test is about
                 wrong.append(error)
 
     readers = [threading.Thread(target=look, args=(number,)) for number in (0, 1)]
