@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import sqlglot
@@ -98,8 +98,9 @@ class Model:
         return tree.sql(dialect="duckdb", comments=False)
 
 
+@cache
 def load_models(root: Path = SQL_ROOT) -> dict[str, Model]:
-    """Read every model of the staging and marts layers, upstream first, keyed by table name.
+    """Read every model of the staging and marts layers, upstream first, keyed by table name; once a process.
 
     Raises ModelError naming the file when one lacks a description, a grain or a column comment, reads a table that does
     not exist or a layer to its right, or when models depend on each other in a circle.
