@@ -1,0 +1,24 @@
+"""The dashboard: run with `streamlit run dashboards/app.py`.
+
+The pages are in `views/`: a folder named `pages/` is Streamlit's older kind of navigation, which would win when the
+first visitor of a server arrives by the link of a page.
+"""
+
+import streamlit as st
+
+from dashboards import shell
+from phoenix_metrics.errors import PhoenixError
+
+shell.configure()
+page = st.navigation(
+    [
+        st.Page("views/overview.py", title="Overview", url_path="overview", default=True),
+        st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
+    ],
+    position="top",
+)
+try:
+    shell.draw_header(page.title)
+    page.run()
+except PhoenixError as error:
+    st.error(f"This page cannot be drawn: {error}")

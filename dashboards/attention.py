@@ -1,0 +1,111 @@
+"""What needs attention now, as sentences: failing workflows and sources whose data is incomplete or late."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from dashboards import data
+from dashboards.filters import workflow_address
+from dashboards.scope import ALL_BRANCHES
+from dashboards.words import count, counted, moment, plain, ratio
+
+STALE_AFTER = timedelta(minutes=30)
+SHOWN = 5
+
+_WINDOWS = {"1h": "the last hour", "24h": "the last 24 hours"}
+_STATES = {
+    "partial": "the last pass stopped early, within the request budget",
+    "failed": "the last pass failed",
+    "set_aside": "this file could not be read and was set aside",
+}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One thing to look at: a sentence in Markdown, and the workflow it is about, if any."""
+
+    sentence: str
+    repository: str | None = None
+    workflow: str | None = None
+
+
+def draw_attention() -> None:
+    """Draw what needs attention now, whatever the filters of the page say, or that nothing does."""
+    settings = data.settings()
+    limit, min_runs = ratio(settings.failure_ratio), settings.failure_min_runs
+    failing = failing_notices(data.failing_workflows(settings.failure_ratio, min_runs))
+    rule = (
+        f"Workflows that failed in more than {limit} of their runs in the last hour or day, where they had at least "
+        f"{min_runs}, and sources whose data is late or incomplete. Counts every branch, whatever is filtered below."
+    )
+    with st.container(border=True, gap="xsmall", key="attention"):
+        st.subheader("What needs attention now", help=rule)
+        if not failing:
+            st.markdown(
+                f":green[✓] No workflow failed in more than {limit} of its runs in the last hour or day, "
+                f"where it had at least {min_runs}."
+            )
+        _draw_notices(failing, ":red[✗]")
+        _draw_notices(source_notices(data.health()), ":orange[▲]")
+
+
+def failing_notices(windows: pd.DataFrame) -> list[Notice]:
+    """Say which workflows fail too often: a workflow once, with the window in which it fails most."""
+    worst = windows.drop_duplicates(["repository", "workflow"])
+    return [
+        Notice(
+            f"{count(row.failure_count)} of {counted(row.run_count, 'run')} in {_WINDOWS[row.time_window]} failed: "
+            f"**{ratio(row.failure_ratio)}**",
+            row.repository,
+            row.workflow,
+        )
+        for row in worst.itertuples()
+    ]
+
+
+def source_notices(health: pd.DataFrame) -> list[Notice]:
+    """Say which sources failed, fell behind the newest pass or are known to lack something."""
+    newest = health["last_attempt_at"].max()
+    sentences = [(row.subject, _trouble(row, newest)) for row in health.itertuples()]
+    return [Notice(f"**{plain(subject)}**: {trouble}") for subject, trouble in sentences if trouble]
+
+
+def _trouble(source: object, newest: pd.Timestamp) -> str:
+    parts = []
+    state, success = getattr(source, "state", "ok"), getattr(source, "last_success_at", None)
+    if state != "ok":
+        parts.append(_STATES.get(str(state), f"state {plain(str(state))}") + _note(getattr(source, "note", None)))
+    if state != "set_aside" and pd.isna(success):
+        parts.append("never read in full")
+    elif state != "set_aside" and newest - success > STALE_AFTER:
+        parts.append(f"last read in full {moment(success)}")
+    missing = getattr(source, "missing_count", 0)
+    if missing and state != "set_aside":
+        parts.append(
+            f"{count(missing)} things known to be missing: attempts of runs, or stretches of history not read yet"
+        )
+    return "; ".join(parts)
+
+
+def _note(note: object) -> str:
+    return f" ({plain(str(note))})" if isinstance(note, str) and note else ""
+
+
+def _draw_notices(notices: list[Notice], sign: str) -> None:
+    for notice in notices[:SHOWN]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.markdown(sign, width="content")
+            if notice.repository and notice.workflow:
+                st.html(_link(notice.repository, notice.workflow), width="content")
+            st.markdown(notice.sentence, width="stretch")
+    if len(notices) > SHOWN:
+        st.caption(f"and {count(len(notices) - SHOWN)} more")
+
+
+def _link(repository: str, workflow: str) -> str:
+    """Return a link that loads the page anew: st.page_link loses query parameters that widgets of this page bind."""
+    address = workflow_address(repository, workflow, {"range": "24 h", "branch": ALL_BRANCHES})
+    return f'<a href="{escape(address)}" target="_self">{escape(f"{repository} · {workflow}")}</a>'

@@ -1,0 +1,99 @@
+"""Numbers and moments in words, the same on every page."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+NBSP = "\u00a0"  # keeps a number and its unit on one line
+NOTHING = "–"  # noqa: RUF001  # what stands where there is no value
+FEW = 20  # with fewer samples than this, a percentile says little
+
+OUTCOMES = {
+    "success": "✓ success",
+    "failure": "✗ failure",
+    "cancelled": "⊘ cancelled",
+    "skipped": "» skipped",
+    "other": "? other",
+    "open": "… running",
+}
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration such as 42 s, 4 min 12 s, 1 h 52 min or 312 h."""
+    if seconds is None or pd.isna(seconds):
+        return NOTHING
+    sign = "−" if seconds < 0 else ""  # noqa: RUF001
+    whole = round(abs(seconds))
+    hours, minutes = divmod(round(whole / 60), 60)
+    if whole < 60:
+        text = f"{whole} s"
+    elif whole < 600:
+        text = f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    elif hours == 0:
+        text = f"{minutes} min"
+    elif hours < 24:
+        text = f"{hours} h" + (f" {minutes} min" if minutes else "")
+    else:
+        text = f"{round(whole / 3600):,} h"
+    return sign + text.replace(" ", NBSP)
+
+
+def ratio(value: float | None) -> str:
+    """Return a ratio between 0 and 1 as a percentage with one decimal, such as 42.6 %."""
+    return NOTHING if value is None or pd.isna(value) else f"{value * 100:.1f}{NBSP}%"
+
+
+def points(difference: float) -> str:
+    """Return the difference of two ratios in percentage points, such as 3.1 points."""
+    return f"{difference * 100:.1f}{NBSP}points"
+
+
+def count(value: float | None) -> str:
+    """Return a whole number with its thousands separated."""
+    return NOTHING if value is None or pd.isna(value) else f"{round(value):,}"
+
+
+def counted(value: float | None, noun: str) -> str:
+    """Return a number and its noun, such as 1 run or 4,440 runs."""
+    return f"{count(value)}{NBSP}{noun}" + ("" if value == 1 else "s")
+
+
+def sample(value: float, noun: str) -> str:
+    """Return how much a number rests on, with a warning where that is little."""
+    return f"n = {counted(value, noun)}" + (f", fewer than {FEW}" if value < FEW else "")
+
+
+def moment(at: datetime | None) -> str:
+    """Return a moment such as 23 Nov 2026 05:36 UTC."""
+    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %Y %H:%M} UTC".replace(" ", NBSP)
+
+
+def day(at: datetime | None) -> str:
+    """Return a day such as 23 Nov 2026."""
+    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %Y}".replace(" ", NBSP)
+
+
+def stretch(start: datetime, end: datetime) -> str:
+    """Return a stretch of time such as 25 Oct to 23 Nov 2026 05:36 UTC."""
+    first = f"{start.day} {start:%b}" + (f" {start:%Y}" if start.year != end.year else "")
+    return f"{first} {start:%H:%M}".replace(" ", NBSP) + f" to {moment(end)}"
+
+
+def age(span: timedelta) -> str:
+    """Return how long ago something was, such as just now, 26 min ago or 3 days ago."""
+    if span < timedelta(minutes=1):
+        return "just now"
+    if span < timedelta(hours=48):
+        return f"{duration(span.total_seconds() // 60 * 60)} ago"
+    return f"{span.days} days ago"
+
+
+def listed(items: Sequence[str]) -> str:
+    """Return items as a list in a sentence, such as a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def plain(markdown: str) -> str:
+    """Return text that came from elsewhere so that Markdown shows it as it is."""
+    return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-!|~$:" else character for character in markdown)

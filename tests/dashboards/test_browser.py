@@ -1,0 +1,157 @@
+"""The dashboard in a real browser: it draws, complains about nothing and fetches nothing from elsewhere."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dashboards import words
+from tests.dashboards.conftest import APP
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PROBES = (
+    "/_stcore/health",
+    "/_stcore/host-config",
+)  # Streamlit looks for its root; below a page's address that is a 404
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def server(home: Path) -> Iterator[str]:
+    """Start the dashboard on the organisation and return its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        str(APP),
+        f"--server.port={port}",
+        "--server.address=127.0.0.1",
+    ]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PHOENIX_")}
+    with subprocess.Popen(
+        command, env={**environ, "PHOENIX_HOME": str(home)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(f"{address}/_stcore/health")
+            yield address
+        finally:
+            process.terminate()
+
+
+def _wait_for(url: str) -> None:
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(url):
+                return
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+class Visitor:
+    """A page in the browser, and what it complained about or fetched from elsewhere."""
+
+    def __init__(self, browser: Browser, server: str) -> None:
+        self.server = server
+        self.complaints: list[str] = []
+        self.page: Page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        self.page.on("console", lambda message: self._complain(message.type == "error", message.text, message.location))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self._complain(self._is_elsewhere(request.url), request.url, {}))
+
+    def open(self, path: str) -> Page:
+        """Go to a path and wait for its headline numbers."""
+        self.page.goto(f"{self.server}/{path}")
+        expect(self.page.get_by_test_id("stMetricValue")).to_have_count(5, timeout=20_000)
+        return self.page
+
+    def _is_elsewhere(self, url: str) -> bool:
+        return not url.startswith((self.server, self.server.replace("http", "ws"), "data:", "blob:"))
+
+    def _complain(self, is_wrong: bool, text: str, location: dict[str, object]) -> None:
+        if is_wrong and not str(location.get("url", "")).endswith(PROBES):
+            self.complaints.append(f"{text} {location}")
+
+
+@pytest.fixture
+def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
+    """Open a browser window and close it afterwards."""
+    visitor = Visitor(browser, server)
+    yield visitor
+    visitor.page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "panels"),
+    [
+        ("", ["Success ratio per day", "Workflows by time lost"]),
+        ("workflow", ["Last runs on the default branch", "Jobs"]),
+    ],
+)
+def test_pages_draw_by_themselves(visitor: Visitor, path: str, panels: list[str]) -> None:
+    """Each page, opened by its address, draws its numbers and charts without a complaint or an outside request."""
+    page = visitor.open(path)
+    expect(page.get_by_test_id("stMetricValue").first).to_contain_text(f"{words.NBSP}%")
+    for panel in panels:
+        expect(page.get_by_role("heading", name=panel)).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_choices_are_in_the_address(visitor: Visitor) -> None:
+    """Choices on a page are written into its address, the workflow follows the repository, and a reload keeps both."""
+    page = visitor.open("workflow?repository=acme/shop&workflow=Nightly")
+    for name, option in (("Repository", "acme/tools"), ("Time range", "7 days")):
+        page.get_by_role("combobox", name=name).click()
+        page.get_by_role("option", name=option, exact=True).click()
+        expect(page.get_by_text("fewer than 20").first).to_be_visible()
+    chosen = ("repository=acme%2Ftools", "workflow=CI", "range=7+days")
+    page.wait_for_url(lambda url: all(choice in url for choice in chosen))
+    visitor.open(page.url.removeprefix(f"{visitor.server}/"))
+    for name, value in (("Repository", "acme/tools"), ("Workflow", "CI"), ("Time range", "7 days")):
+        expect(page.get_by_role("combobox", name=name)).to_have_value(value)
+    assert visitor.complaints == []
+
+
+def test_attention_leads_to_the_workflow(visitor: Visitor) -> None:
+    """The link of a failing workflow opens its page with the last day of every branch, and says so in the address."""
+    page = visitor.open("")
+    page.get_by_role("link", name="acme/shop · CI").click()
+    expect(page.get_by_role("heading", name="Last runs on the default branch")).to_be_visible()
+    for choice in ("repository=acme%2Fshop", "workflow=CI", "range=24+h", "branch=All+branches"):
+        assert choice in page.url
+    assert visitor.complaints == []

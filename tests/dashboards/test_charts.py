@@ -1,0 +1,202 @@
+"""Figures and words as plain functions of frames and values."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+import pytest
+
+from dashboards import charts, words
+from dashboards.attention import failing_notices, source_notices
+from dashboards.cards import change
+from dashboards.scope import last
+
+DAYS = last("7 days", datetime(2026, 11, 23, 5, 36)).buckets  # noqa: DTZ001  # marts are naive UTC
+
+
+def course() -> pd.DataFrame:
+    """Return a week in which runs happened on the first, second and last day only."""
+    columns = {
+        "run_count": [20, 2, 5],
+        "decided_count": [20, 2, 4],
+        "success_count": [15, 0, 4],
+        "failure_count": [5, 2, 0],
+        "cancelled_count": [0, 0, 1],
+        "other_count": [0, 0, 0],
+        "duration_count": [20, 2, 4],
+        "duration_p50": [60.0, 90.0, 70.0],
+        "duration_p95": [3600.0, 95.0, 80.0],
+        "duration_p99": [4000.0, 96.0, 81.0],
+    }
+    return pd.DataFrame(columns, index=[DAYS[0], DAYS[1], DAYS[6]]).reindex(DAYS)
+
+
+def test_days_without_runs_break_the_line() -> None:
+    """A day without runs is a gap in the line of the success ratio, not a zero."""
+    line = charts.success_over_time(course(), 0.1).data[0]
+    assert [None if pd.isna(value) else value for value in line.y] == [0.75, 0.0, None, None, None, None, 1.0]
+    assert line.connectgaps is False
+
+
+def test_hover_says_what_a_ratio_rests_on() -> None:
+    """Hovering a day shows the ratio with its numerator and denominator."""
+    hover = charts.success_over_time(course(), 0.1).data[0].hovertext[0].replace(words.NBSP, " ")
+    assert hover == "<b>75.0 %</b> successful<br>15 of 20 runs"
+
+
+def test_few_samples_are_hollow() -> None:
+    """A percentile of fewer than 20 runs is a hollow point."""
+    symbols = charts.duration_over_time(course()).data[1].marker.symbol
+    assert (symbols[0], symbols[1]) == ("circle", "circle-open")
+
+
+def test_outcomes_differ_by_pattern_too() -> None:
+    """Stacked outcomes differ by pattern as well as by colour, and those that never occur are left out."""
+    bars = charts.outcomes_over_time(course()).data
+    assert [bar.name for bar in bars] == ["✓ success", "✗ failure", "⊘ cancelled"]
+    assert len({bar.marker.pattern.shape for bar in bars}) == 3
+
+
+def test_run_bars_link_and_escape() -> None:
+    """Each run's sign links to GitHub; titles from outside stay text; without a duration the bar is flat."""
+    runs = pd.DataFrame(
+        {
+            "run_number": [1, 2],
+            "run_attempt": [1, 2],
+            "title": ["<script>", None],
+            "head_sha": ["abcdef123", None],
+            "created_at": [pd.Timestamp("2026-11-23 05:36"), pd.NaT],
+            "outcome": ["failure", "open"],
+            "duration_seconds": [61.0, None],
+            "html_url": ["https://github.com/acme/shop/actions/runs/1", None],
+        }
+    )
+    bars = charts.run_bars(runs).data[0]
+    assert bars.text[0].startswith('<a href="https://github.com/acme/shop/actions/runs/1"')
+    assert (bars.text[0][-5:], bars.text[1]) == ("✗</a>", "…")
+    assert list(bars.y) == [61, 0]
+    assert "&lt;script&gt;" in bars.hovertext[0]
+    assert "abcdef1," in bars.hovertext[0]
+
+
+def test_figures_survive_empty_columns() -> None:
+    """Columns that are empty throughout draw empty figures, not errors."""
+    nothing = pd.DataFrame(columns=course().columns, index=DAYS, dtype="float64")
+    for figure in (
+        charts.success_over_time(nothing, 0.1),
+        charts.duration_over_time(nothing, with_p99=True),
+        charts.outcomes_over_time(nothing),
+    ):
+        assert figure.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("longest", "ticks"),
+    [
+        (None, ["0", "15 s", "30 s", "45 s", "1 min"]),
+        (7200, ["0", "30 min", "1 h", "1 h 30 min", "2 h"]),
+        (86400 * 8, ["0", "48 h", "96 h", "144 h", "192 h"]),
+    ],
+)
+def test_duration_ticks_are_round(longest: float | None, ticks: list[str]) -> None:
+    """Ticks of a duration axis are whole seconds, minutes or hours in words."""
+    axis = charts.duration_axis(longest)
+    assert [str(tick).replace(words.NBSP, " ") for tick in axis["ticktext"]] == ticks
+
+
+def test_count_ticks_are_whole() -> None:
+    """Ticks of a count axis are whole numbers, however small or large the counts."""
+    assert charts.count_axis(1, ticks=2)["tickvals"] == [0, 1]
+    assert charts.count_axis(12, ticks=2)["tickvals"] == [0, 5, 10]
+    assert charts.count_axis(43, ticks=2)["tickvals"] == [0, 20, 40]
+    assert charts.count_axis(None, ticks=5)["tickvals"] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),  # noqa: RUF001
+        (0, "0 s"),
+        (59.6, "1 min"),
+        (252, "4 min 12 s"),
+        (599.6, "10 min"),
+        (3599, "1 h"),
+        (6720, "1 h 52 min"),
+        (86399, "24 h"),
+        (4_320_000, "1,200 h"),
+    ],
+)
+def test_durations_in_words(seconds: float | None, text: str) -> None:
+    """Durations read the same everywhere, with as much precision as helps."""
+    assert words.duration(seconds).replace(words.NBSP, " ") == text
+
+
+def test_text_from_outside_is_no_markdown() -> None:
+    """Names and notes from a source cannot format the page or place links and colours in it."""
+    assert words.plain("a [link](http://x) :red[b]") == r"a \[link\]\(http\://x\) \:red\[b\]"
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "is_firm", "verdict", "tone"),
+    [
+        (0.3, 0.2, True, "worse, was 20.0 %", "red"),
+        (0.1, 0.2, True, "better, was 20.0 %", "green"),
+        (0.202, 0.2, True, "about the same, was 20.0 %", "gray"),
+        (0.3, 0.2, False, "few samples, was 20.0 %", "gray"),
+        (0.2, 0.2, True, "from 20.0 %", "gray"),
+        (0.2, None, True, "", "gray"),
+        (None, 0.2, True, "", "gray"),
+    ],
+)
+def test_verdicts(now: float | None, before: float | None, is_firm: bool, verdict: str, tone: str) -> None:
+    """A change is judged only where there is one and enough to judge by."""
+    judged = change(now, before, words.ratio, words.points, is_firm=is_firm)
+    assert (judged.verdict.replace(words.NBSP, " "), judged.tone) == (verdict, tone)
+
+
+def test_periods_compare_like_with_like() -> None:
+    """A period of days ends now and is compared with the same days before, up to the same time of day."""
+    period = last("7 days", datetime(2026, 11, 23, 5, 36))  # noqa: DTZ001
+    assert (period.start.day, period.previous.start.day, period.previous.end) == (
+        17,
+        10,
+        period.end - timedelta(days=7),
+    )
+    assert period.end - period.start == period.previous.end - period.previous.start
+    assert len(period.buckets) == 7
+    assert len(last("24 h", datetime(2026, 11, 23, 5, 36)).buckets) == 24  # noqa: DTZ001
+
+
+def test_a_workflow_is_named_once() -> None:
+    """A workflow that fails in both windows is named for the one in which it fails most."""
+    windows = pd.DataFrame(
+        {
+            "repository": ["acme/shop"] * 2,
+            "workflow": ["CI"] * 2,
+            "time_window": ["1h", "24h"],
+            "run_count": [20, 100],
+            "failure_count": [10, 20],
+            "failure_ratio": [0.5, 0.2],
+        }
+    )
+    assert [notice.sentence.replace(words.NBSP, " ") for notice in failing_notices(windows)] == [
+        "10 of 20 runs in the last hour failed: **50.0 %**"
+    ]
+
+
+def test_a_source_that_fell_behind_is_named() -> None:
+    """A source is late when others were read in full half an hour after it."""
+    newest = pd.Timestamp("2026-11-23 05:36")
+    health = pd.DataFrame(
+        {
+            "subject": ["acme/shop", "acme/tools", "landing/x.parquet"],
+            "state": ["ok", "ok", "set_aside"],
+            "last_success_at": [newest, newest - timedelta(hours=1), pd.NaT],
+            "last_attempt_at": [newest, newest - timedelta(hours=1), newest],
+            "missing_count": [0, 0, 1],
+            "note": [None, None, "not Parquet"],
+        }
+    )
+    assert [notice.sentence.replace(words.NBSP, " ") for notice in source_notices(health)] == [
+        "**acme/tools**: last read in full 23 Nov 2026 04:36 UTC",
+        r"**landing/x.parquet**: this file could not be read and was set aside (not Parquet)",
+    ]
