@@ -1,8 +1,9 @@
 """Ingestion: what GitHub says, written to landing files. Asks the store what is here, writes nothing to it."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,16 @@ class IngestConfig(dg.Config):
     reconcile: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Pass:
-    """How one pass over a repository went."""
+    """How one pass over a repository went: ok, partial or failed, why, what it found and how many rows it landed."""
 
     state: str
     note: str | None
     outcome: Outcome
+    landed: Counter[str] = field(default_factory=Counter)
+    request_count: int = 0
+    requests_left: int | None = None
 
 
 def sync_github(settings: Settings, *, reconcile: bool = False, progress: Progress | None = None) -> list[Pass]:
@@ -52,33 +56,35 @@ def sync_github(settings: Settings, *, reconcile: bool = False, progress: Progre
         raise SettingsError(
             "PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure"
         )
-    client = GitHubClient(settings.github_api_url, settings.github_token, Budget(settings.github_reserve_ratio))
-    passes = []
-    for name in _names(client, settings):
-        requests_before = client.budget.request_count
+    budget = Budget(settings.github_reserve_ratio)
+    client = GitHubClient(settings.github_api_url, settings.github_token, budget)
+    names, passes = _names(client, settings)
+    for name in names:
+        before = budget.request_count
         done = _sync_repository(settings, client, name, reconcile=reconcile, progress=progress)
-        _land_sync(settings.home, client.budget, done, client.budget.request_count - requests_before)
+        _land_sync(settings.home, budget, done, budget.request_count - before)
         passes.append(done)
     return passes
 
 
-def _names(client: GitHubClient, settings: Settings) -> Iterator[str]:
-    """Yield each repository once: those named, then those the organisations have."""
-    seen = set()
-    for name in settings.github_repositories:
-        seen.add(name.lower())
-        yield name
+def _names(client: GitHubClient, settings: Settings) -> tuple[list[str], list[Pass]]:
+    """Return each repository once, those named and those the organisations have, and the organisations that failed."""
+    names = list(settings.github_repositories)
+    failed = []
     for organization in settings.github_organizations:
-        for name in fetch_organization_repositories(client, organization):
-            if name.lower() not in seen:
-                seen.add(name.lower())
-                yield name
+        try:
+            names += fetch_organization_repositories(client, organization)
+        except SourceError as error:
+            failed.append(Pass("failed", str(error), Outcome(organization)))
+            _land_sync(settings.home, client.budget, failed[-1], 1)
+    return list({name.lower(): name for name in reversed(names)}.values())[::-1], failed
 
 
 def _sync_repository(
     settings: Settings, client: GitHubClient, name: str, *, reconcile: bool, progress: Progress | None
 ) -> Pass:
     outcome = Outcome(name)
+    landed: Counter[str] = Counter()
     try:
         repository = fetch_repository(client, name)
         now = datetime.now(UTC).replace(microsecond=0)
@@ -87,16 +93,20 @@ def _sync_repository(
         steps = RepositoryPass(client, repository, known, since=since, now=now, reconcile=reconcile, progress=progress)
         outcome = steps.outcome
         for batch in steps.fetch_batches():
-            _land(settings.home, repository["id"], batch)
+            landed += _land(settings.home, repository["id"], batch)
     except BudgetError as error:
-        return Pass("partial", str(error), outcome)
+        return Pass("partial", str(error), outcome, landed)
     except SourceError as error:
-        return Pass("failed", str(error), outcome)
-    return Pass("ok", None, outcome)
+        return Pass("failed", str(error), outcome, landed)
+    except (KeyError, TypeError, ValueError) as error:
+        return Pass("failed", f"{name}: GitHub's answer is not as documented ({error!r})", outcome, landed)
+    return Pass("ok", None, outcome, landed)
 
 
-def _land(home: Path, repository_id: int, batch: Batch) -> None:
+def _land(home: Path, repository_id: int, batch: Batch) -> Counter[str]:
+    """Write a batch, one file for each source object; return how many rows of each."""
     now = datetime.now(UTC)
+    landed: Counter[str] = Counter()
     for source_object in landing.OBJECTS:  # jobs before runs, runs before the window that claims them
         records = [
             landing.Record(repository_id, item.object_id, now, item.payload)
@@ -105,6 +115,8 @@ def _land(home: Path, repository_id: int, batch: Batch) -> None:
         ]
         if records:
             landing.write_batch(home, source_object, records)
+            landed[source_object] = len(records)
+    return landed
 
 
 def _land_sync(home: Path, budget: Budget, done: Pass, request_count: int) -> None:
@@ -124,6 +136,7 @@ def _land_sync(home: Path, budget: Budget, done: Pass, request_count: int) -> No
         "rate_limit": budget.limit,
         "rate_limit_remaining": budget.remaining,
     }
+    done.request_count, done.requests_left = request_count, budget.remaining
     landing.write_batch(home, "github_syncs", [landing.Record(outcome.repository_id, None, now, as_text(payload))])
 
 
@@ -158,12 +171,13 @@ def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[
     settings = load_settings(os.environ, **overrides)
     with TerminalProgress() as progress:
         passes = sync_github(settings, reconcile=config.reconcile, progress=progress)
+    landed: Counter[str] = sum((done.landed for done in passes), Counter())
     failed = {done.outcome.repository: done.note for done in passes if done.state != "ok"}
     for name, note in failed.items():
         context.log.warning("%s: %s", name, note)
     for name in landing.OBJECTS:
         if name != "github_syncs":
-            yield dg.MaterializeResult(asset_key=["landing", name])
+            yield dg.MaterializeResult(asset_key=["landing", name], metadata={"rows": landed[name]})
     yield dg.MaterializeResult(
         asset_key=["landing", "github_syncs"],
         metadata=_metadata(passes),
@@ -179,9 +193,12 @@ def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[
 
 
 def _metadata(passes: list[Pass]) -> dict[str, int]:
+    left = [done.requests_left for done in passes if done.requests_left is not None]
     return {
         "repositories": len(passes),
         "runs": sum(done.outcome.run_count for done in passes),
         "jobs": sum(done.outcome.job_count for done in passes),
-        "missing_windows": sum(done.outcome.missing_window_count or 0 for done in passes),
+        "missing windows": sum(done.outcome.missing_window_count or 0 for done in passes),
+        "requests": sum(done.request_count for done in passes),
+        **({"requests left": min(left)} if left else {}),
     }

@@ -184,7 +184,7 @@ class RepositoryPass:
         while stack:
             part = stack.pop()
             page = self._client.page(
-                f"{self._base}/runs", "workflow_runs", created=part.filter, exclude_pull_requests="true"
+                f"{self._base}/runs", "workflow_runs", created=part.filter
             )
             if page.total_count > LIST_CAP and part.start < part.end:
                 stack.extend(part.split(max(-(-page.total_count // LEAF_RUNS), 2)))
@@ -210,7 +210,7 @@ class RepositoryPass:
     def _fetch_open(self, pool: ThreadPoolExecutor) -> Iterator[Batch]:
         """Yield runs that are open, and those that were and are not any more."""
         for status in OPEN_STATUSES:
-            page = self._client.page(f"{self._base}/runs", "workflow_runs", status=status, exclude_pull_requests="true")
+            page = self._client.page(f"{self._base}/runs", "workflow_runs", status=status)
             self._expect(page.total_count)
             yield from self._fetch_changed(pool, self._all_pages(page))
         unfinished = (
@@ -224,7 +224,7 @@ class RepositoryPass:
 
     def _fetch_run(self, run_id: int, attempt: str = "") -> dict[str, Any] | None:
         try:
-            run: dict[str, Any] = self._client.get(f"{self._base}/runs/{run_id}{attempt}", exclude_pull_requests="true")
+            run: dict[str, Any] = self._client.get(f"{self._base}/runs/{run_id}{attempt}")
         except RepositoryError:
             return None  # deleted at the source; what we hold of it stays
         return run
