@@ -12,7 +12,7 @@ with runs as (
         max(run_attempt) as attempt_count,
         count(*) as stored_count,
         min(created_at) as created_at,
-        max(case when status <> 'completed' then 1 else 0 end) as open_count
+        max_by(case when status = 'completed' then 0 else 1 end, run_attempt) as open_count
     from staging.github_run_attempts
     group by repository_id, run_id
 ),

@@ -2,7 +2,8 @@
 Queue time of jobs by kind of runner, as a cumulative histogram.
 
 Grain: repository, runner, upper_bound_seconds
-Counts jobs of attempts seen settled within 6 hours of their end. The infinite bound holds them all.
+Counts jobs of attempts seen settled within 6 hours of their end. The infinite bound holds them all. A label that names one run,
+as those of runners started for it do, would make a series for each run: numbers of eight digits and more count as the same.
 */
 with bounds as (
     select
@@ -15,7 +16,7 @@ with bounds as (
 waited as (
     select
         jobs.repository,
-        jobs.runner,
+        regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g') as runner,
         jobs.queue_seconds
     from marts.jobs as jobs
     inner join marts.run_attempts as attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt

@@ -3,7 +3,8 @@ Jobs of workflow runs, each execution once.
 
 Grain: job_id
 Rebuilt by: run_id
-A re-run lists jobs that did not run again; such carried-over jobs stay here for audit and have no time and no cost. Queue time is
+A re-run lists jobs that did not run again; such carried-over jobs stay here for audit and have no time and no cost. They began over
+5 s before their attempt and ended by its start, or equal a job of an earlier attempt in name, times and runner. Queue time is
 the job's execution start minus its creation, for jobs that a runner took; -1 to -5 s is clock granularity and counts as 0, worse is
 NULL. Execution start is the start of the first step, else started_at. Billed minutes round each job up to a whole minute.
 Source of the rules: GitHub's billing documentation and recorded API answers.
@@ -54,12 +55,14 @@ placed as (
 judged as (
     select
         placed.*,
-        case when status <> 'completed' then 'open' else coalesce(conclusions.outcome, 'other') end as outcome,
+        case when status = 'completed' then coalesce(conclusions.outcome, 'other') else 'open' end as outcome,
+        (epoch_us(completed_at) - epoch_us(execution_started_at)) / 1000000.0 as span_seconds,
+        (epoch_us(execution_started_at) - epoch_us(created_at)) / 1000000.0 as wait_seconds,
         coalesce(
             run_attempt > 1
             and (
-                (started_at < attempt_started_at and completed_at <= attempt_started_at)
-                or (copy_number > 1 and copied_from_attempt < run_attempt)
+                (started_at < attempt_started_at - interval 5 seconds and completed_at <= attempt_started_at)
+                or (copy_number > 1 and copied_from_attempt < run_attempt and completed_at is not null)
             ),
             false
         ) as is_carried_over
@@ -72,16 +75,14 @@ executed as (
         judged.*,
         not is_carried_over
         and outcome in ('success', 'failure', 'cancelled', 'other')
-        and (has_runner or outcome in ('success', 'failure')) as is_executed,
-        (epoch_us(completed_at) - epoch_us(execution_started_at)) / 1000000.0 as span_seconds,
-        (epoch_us(execution_started_at) - epoch_us(created_at)) / 1000000.0 as wait_seconds
+        and (has_runner or (outcome in ('success', 'failure') and coalesce(span_seconds, 0) <> 0)) as is_executed
     from judged
 ),
 
 measured as (
     select
         executed.*,
-        case when is_executed and span_seconds >= 0 and (has_runner or span_seconds > 0) then span_seconds end as duration_seconds,
+        case when is_executed and span_seconds >= 0 then span_seconds end as duration_seconds,
         case
             when is_carried_over or not has_runner or outcome = 'skipped' then null
             when wait_seconds >= 0 then wait_seconds
@@ -103,7 +104,7 @@ select
     conclusion,                                                                                   -- How it ended, verbatim.
     outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
     cast(null as varchar) as failure_class,                                                       -- Why it failed; not classified yet.
-    coalesce(nullif(lower(labels), ''), lower(runner_group), 'unknown') as runner,                -- Kind of runner: its labels, else its group.
+    coalesce(nullif(label_set, ''), lower(runner_group), 'unknown') as runner,                    -- Kind of runner: its labels, else its group.
     labels,                                                                                       -- Labels it asked for, comma-separated.
     cast(null as varchar) as runner_sku,                                                          -- Billing unit of the runner; not resolved yet.
     case
@@ -133,7 +134,9 @@ select
     event,                                                                                        -- What triggered the run.
     head_branch,                                                                                  -- Branch or tag.
     coalesce(
-        head_branch = repositories.default_branch and coalesce(head_repository_id = measured.repository_id, true), false
+        head_branch = repositories.default_branch
+        and coalesce(head_repository_id = measured.repository_id, coalesce(event, '') not like 'pull_request%'),
+        false
     ) as is_default_branch,                                                                       -- Whether that is the repository's mainline.
     head_sha,                                                                                     -- The commit.
     measured.html_url as html_url,                                                                -- Its page.

@@ -5,25 +5,24 @@ Grain: run_id, run_attempt
 Rebuilt by: run_id
 Duration is the last completion of a job that ran in the attempt minus the attempt's start. Where no such job is known it falls back
 to GitHub's updated_at, is marked, and is discarded above 35 days, the longest a run may take: updated_at also moves when old runs
-are cleaned up.
+are cleaned up. For the same reason is_late rests on updated_at as it was when the attempt was first seen settled, and never changes.
 */
-with executed_jobs as (
+with job_totals as (
     select
         run_id,
         run_attempt,
-        max(completed_at) as completed_at,
+        max(completed_at) filter (where is_executed) as completed_at,
         max(queue_seconds) as queue_seconds,
         sum(duration_seconds) as job_seconds,
         cast(sum(billed_minutes) as bigint) as billed_minutes
     from marts.jobs
-    where is_executed
     group by run_id, run_attempt
 ),
 
 attempts as (
     select
         attempts.*,
-        case when status <> 'completed' then 'open' else coalesce(conclusions.outcome, 'other') end as outcome,
+        case when status = 'completed' then coalesce(conclusions.outcome, 'other') else 'open' end as outcome,
         run_attempt = max(run_attempt) over (partition by run_id) as is_latest
     from staging.github_run_attempts as attempts
     left join seeds.conclusions as conclusions on conclusions.conclusion = attempts.conclusion
@@ -32,14 +31,15 @@ attempts as (
 spans as (
     select
         attempts.*,
-        executed_jobs.queue_seconds,
-        executed_jobs.job_seconds,
-        executed_jobs.billed_minutes,
-        executed_jobs.completed_at is null as is_fallback,
-        coalesce(executed_jobs.completed_at, attempts.updated_at) as ended_at,
-        (epoch_us(coalesce(executed_jobs.completed_at, attempts.updated_at)) - epoch_us(run_started_at)) / 1000000.0 as span_seconds
+        job_totals.queue_seconds,
+        job_totals.job_seconds,
+        job_totals.billed_minutes,
+        job_totals.completed_at is null as is_fallback,
+        coalesce(job_totals.completed_at, attempts.updated_at) as ended_at,
+        least(job_totals.completed_at, attempts.settled_updated_at) as first_ended_at,
+        (epoch_us(coalesce(job_totals.completed_at, attempts.updated_at)) - epoch_us(run_started_at)) / 1000000.0 as span_seconds
     from attempts
-    left join executed_jobs on executed_jobs.run_id = attempts.run_id and executed_jobs.run_attempt = attempts.run_attempt
+    left join job_totals on job_totals.run_id = attempts.run_id and job_totals.run_attempt = attempts.run_attempt
 ),
 
 measured as (
@@ -61,7 +61,9 @@ select
     event,                                                                                        -- What triggered it: push, pull_request, schedule, …
     head_branch,                                                                                  -- Branch or tag.
     coalesce(
-        head_branch = repositories.default_branch and coalesce(head_repository_id = measured.repository_id, true), false
+        head_branch = repositories.default_branch
+        and coalesce(head_repository_id = measured.repository_id, coalesce(event, '') not like 'pull_request%'),
+        false
     ) as is_default_branch,                                                                       -- Whether that is the repository's mainline. #not_null
     head_sha,                                                                                     -- The commit.
     status,                                                                                       -- Where it is, verbatim.
@@ -83,7 +85,8 @@ select
     is_latest,                                                                                    -- Whether no later attempt of the run is known.
     settled_conclusion,                                                                           -- How it had ended when we first saw it settled.
     coalesce(
-        (epoch_us(settled_seen_at) - epoch_us(case when is_measured then ended_at end)) / 1000000.0 > 6 * 3600, outcome <> 'open'
+        settled_seen_at > first_ended_at + interval 6 hours or first_ended_at > run_started_at + interval 35 days,
+        settled_seen_at is not null
     ) as is_late,                                                                                 -- Whether we first saw it settled over 6 h after its end.
     measured.html_url as html_url,                                                                -- Its page.
     day                                                                                           -- UTC day on which the run was created. #not_null

@@ -12,6 +12,13 @@ with bounds as (
     where histogram = 'workflow_run_duration'
 ),
 
+known as (
+    select distinct  -- a repository made anew under its old name has the old one's workflows too
+        repository,
+        workflow
+    from marts.workflows
+),
+
 filled as (
     select
         repository,
@@ -25,19 +32,19 @@ filled as (
     group by repository, workflow, upper_bound_seconds
 )
 select
-    workflows.repository as repository,                                           -- owner/name. #not_null
-    workflows.workflow as workflow,                                               -- Name of the workflow. #not_null
+    known.repository as repository,                                               -- owner/name. #not_null
+    known.workflow as workflow,                                                   -- Name of the workflow. #not_null
     bounds.upper_bound_seconds as upper_bound_seconds,                            -- Upper bound of the bucket, inclusive. #not_null
     cast(sum(coalesce(attempt_count, 0)) over below as bigint) as attempt_count,  -- Attempts at or below the bound.
     sum(coalesce(duration_seconds, 0)) over below as duration_seconds_sum         -- Their durations summed.
-from marts.workflows as workflows
+from known
 cross join bounds
 left join filled
-    on filled.repository = workflows.repository
-    and filled.workflow = workflows.workflow
+    on filled.repository = known.repository
+    and filled.workflow = known.workflow
     and filled.upper_bound_seconds = bounds.upper_bound_seconds
 window below as (
-    partition by workflows.repository, workflows.workflow
+    partition by known.repository, known.workflow
     order by bounds.upper_bound_seconds
     rows between unbounded preceding and current row
 )

@@ -23,6 +23,13 @@ windows as (
         168
 ),
 
+known as (
+    select distinct  -- a repository made anew under its old name has the old one's workflows too
+        repository,
+        workflow
+    from marts.workflows
+),
+
 recent as (
     select
         repository,
@@ -52,8 +59,8 @@ measured as (
     group by repository, workflow, time_window
 )
 select
-    workflows.repository as repository,                                         -- owner/name. #not_null
-    workflows.workflow as workflow,                                             -- Name of the workflow. #not_null
+    known.repository as repository,                                             -- owner/name. #not_null
+    known.workflow as workflow,                                                 -- Name of the workflow. #not_null
     windows.time_window as time_window,                                         -- How far back: 1h, 24h, 7d. #in(1h, 24h, 7d)
     coalesce(run_count, 0) as run_count,                                        -- Successes and failures.
     coalesce(failure_count, 0) as failure_count,                                -- Failures.
@@ -62,9 +69,9 @@ select
     duration_p50_seconds,                                                       -- Median duration.
     duration_p95_seconds,                                                       -- 95th percentile of duration.
     duration_p99_seconds                                                        -- 99th percentile of duration.
-from marts.workflows as workflows
+from known
 cross join windows
 left join measured
-    on measured.repository = workflows.repository
-    and measured.workflow = workflows.workflow
+    on measured.repository = known.repository
+    and measured.workflow = known.workflow
     and measured.time_window = windows.time_window

@@ -31,7 +31,7 @@ select
         else name || ' (' || coalesce(path, cast(named.workflow_id as varchar)) || ')'
     end as workflow,                                                                              -- Name shown. #not_null
     path,                                                                                         -- Its file.
-    state,                                                                                        -- active, deleted, …; NULL once GitHub no longer lists it.
+    state,                                                                                        -- active, deleted, …, as last listed; NULL if never listed.
     first_seen_at                                                                                 -- When we first knew of it, UTC.
 from named
 inner join staging.github_repositories as repositories on repositories.repository_id = named.repository_id

@@ -42,6 +42,7 @@ select
     cast(first_step_at at time zone 'UTC' as timestamp) as first_step_at,           -- When its first step began, UTC; NULL without steps.
     completed_at,                                                                   -- When it ended, UTC.
     array_to_string(list_sort(job.labels), ',') as labels,                          -- What it asked for in runs-on, sorted, comma-separated.
+    array_to_string(list_sort(list_distinct([lower(label) for label in job.labels])), ',') as label_set,  -- The same in lower case, each once: equal for equal demands.
     nullif(job.runner_id, 0) as runner_id,                                          -- The runner that took it; NULL if none did.
     nullif(job.runner_name, '') as runner_name,                                     -- That runner's name.
     nullif(job.runner_group_name, '') as runner_group,                              -- That runner's group; "GitHub Actions" is GitHub's own.

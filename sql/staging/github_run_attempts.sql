@@ -53,5 +53,6 @@ select
     case run.status when 'completed' then 2 when 'in_progress' then 1 else 0 end as status_rank,  -- How far along it is. #version
     case when run.status = 'completed' then fetched_at end as settled_seen_at,      -- When we first saw it settled, UTC. #earliest
     case when run.status = 'completed' then run.conclusion end as settled_conclusion,  -- How it had ended then. #earliest
+    case when run.status = 'completed' then updated_at end as settled_updated_at,   -- When GitHub had last touched it then, UTC. #earliest
     fetched_at                                                                      -- When we read it, UTC. #version
 from timed

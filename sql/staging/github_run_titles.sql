@@ -3,8 +3,9 @@ The name and file of each workflow as its newest run states them, for workflows 
 
 Grain: workflow_id
 Newest: has_title, run_created_at, fetched_at
-Touches: workflow_id
-A run that fails at start-up carries the file's path in place of the title, so a run with a title counts for more.
+Touches: repository_id
+A run that fails at start-up carries the file's path in place of the title, so a run with a title counts for more. A new title may
+set apart namesakes in the repository, so it reaches further than the workflow's own runs.
 */
 with described as (
     select

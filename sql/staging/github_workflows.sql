@@ -3,7 +3,8 @@ GitHub Actions workflows, as the repository's list of workflows last described t
 
 Grain: workflow_id
 Newest: fetched_at
-Touches: workflow_id
+Touches: repository_id
+A new title may set apart namesakes in the repository, so it reaches further than the workflow's own runs.
 */
 with described as (
     select
