@@ -1,0 +1,1 @@
+"""The Prometheus exporter: counters, histograms and gauges over the published snapshot, one collector per subject."""

@@ -1,0 +1,27 @@
+"""Histogram of how long workflow runs take."""
+
+from phoenix_metrics.exporter.histograms import HistogramCollector
+
+
+class DurationsCollector(HistogramCollector):
+    """Durations of settled attempts.
+
+    github_actions_workflow_run_duration_seconds_bucket{le="480.0",repository="acme/shop",workflow="CI"} 17.0
+    github_actions_workflow_run_duration_seconds_bucket{le="+Inf",repository="acme/shop",workflow="CI"} 21.0
+    github_actions_workflow_run_duration_seconds_count{repository="acme/shop",workflow="CI"} 21.0
+    github_actions_workflow_run_duration_seconds_sum{repository="acme/shop",workflow="CI"} 8123.0
+    """
+
+    name = "github_actions_workflow_run_duration_seconds"
+    mart = "workflow_run_duration_buckets"
+    labels = ("repository", "workflow")
+    query = """
+        select
+            repository,
+            workflow,
+            upper_bound_seconds as upper_bound,
+            attempt_count as below_count,
+            duration_seconds_sum as below_sum
+        from marts.workflow_run_duration_buckets
+        order by repository, workflow, upper_bound_seconds
+    """

@@ -1,0 +1,54 @@
+"""How fresh and how complete each source is."""
+
+from collections.abc import Iterator
+
+from prometheus_client import Metric
+from prometheus_client.core import GaugeMetricFamily
+
+from phoenix_metrics.exporter.collector import MartCollector
+from phoenix_metrics.exporter.figures import Figures
+
+
+class FreshnessCollector(MartCollector):
+    """Each source as a whole, so that one silent repository is not hidden by the others.
+
+    phoenix_source_last_success_timestamp_seconds{source="github"} 1.7e+09
+    phoenix_source_rate_limit_remaining{source="github"} 4210.0
+    phoenix_source_missing{source="github"} 0.0
+    """
+
+    # A landing file that was set aside is missing, but nothing that could succeed again.
+    query = """
+        select
+            source,
+            min(coalesce(epoch(last_success_at), 0)) filter (where state <> 'set_aside') as last_success,
+            arg_max(rate_limit_remaining, last_attempt_at) as rate_limit_remaining,
+            cast(sum(missing_count) as bigint) as missing
+        from marts.data_health
+        group by source
+        order by source
+    """
+
+    def metrics(self, figures: Figures) -> Iterator[Metric]:
+        """Yield one gauge for each of the three."""
+        yield self._gauge(
+            figures,
+            "phoenix_source_last_success_timestamp_seconds",
+            "last_success",
+            f"{figures.help('data_health.last_success_at')} The oldest such time among the source's repositories; "
+            "0 if one never succeeded.",
+        )
+        yield self._gauge(
+            figures,
+            "phoenix_source_rate_limit_remaining",
+            "rate_limit_remaining",
+            figures.help("data_health.rate_limit_remaining"),
+        )
+        yield self._gauge(figures, "phoenix_source_missing", "missing", figures.help("data_health.missing_count"))
+
+    def _gauge(self, figures: Figures, name: str, column: str, help_text: str) -> Metric:
+        family = GaugeMetricFamily(name, help_text, labels=["source"])
+        for row in figures.rows[self.query]:
+            if row[column] is not None:
+                family.add_metric([row["source"]], row[column])
+        return family

@@ -1,0 +1,31 @@
+"""Histogram of how long jobs wait for a runner."""
+
+from phoenix_metrics.exporter.histograms import HistogramCollector
+
+
+class QueueCollector(HistogramCollector):
+    """Queue times of jobs.
+
+    github_actions_job_queue_seconds_bucket{le="10.0",repository="acme/shop",runner="ubuntu-latest"} 40.0
+    github_actions_job_queue_seconds_bucket{le="+Inf",repository="acme/shop",runner="ubuntu-latest"} 41.0
+    github_actions_job_queue_seconds_count{repository="acme/shop",runner="ubuntu-latest"} 41.0
+    github_actions_job_queue_seconds_sum{repository="acme/shop",runner="ubuntu-latest"} 263.0
+    """
+
+    name = "github_actions_job_queue_seconds"
+    mart = "job_queue_buckets"
+    labels = ("repository", "runner")
+    query = """
+        select
+            repository,
+            runner,
+            upper_bound_seconds as upper_bound,
+            job_count as below_count,
+            queue_seconds_sum as below_sum
+        from marts.job_queue_buckets
+        order by repository, runner, upper_bound_seconds
+    """
+
+    def is_held(self, series: tuple[str, ...]) -> bool:  # noqa: ARG002  # every series alike
+        """Whether the series still shows zero: never, a kind of runner is not known from any moment."""
+        return False

@@ -1,0 +1,128 @@
+"""The exporter's HTTP server."""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from phoenix_metrics.errors import PhoenixError
+from phoenix_metrics.exporter.page import Page
+from phoenix_metrics.settings import Settings
+from phoenix_metrics.warehouse.snapshot import SnapshotReader
+
+WARM_SECONDS = 1  # between two looks at a small file
+STOP_SECONDS = 0.1  # between two looks whether to stop
+CLIENT_SECONDS = 5  # a client that sends or takes nothing for so long loses its thread
+PLAIN = "text/plain; charset=utf-8"
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serve `/metrics`, `/healthz` and `/readyz` until SIGTERM or SIGINT.
+
+    Raises PhoenixError when the address cannot be listened on.
+    """
+    stopped = threading.Event()
+    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        with running(settings) as page:
+            keep_warm(page, stopped)
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def keep_warm(page: Page, stopped: threading.Event) -> None:
+    """Look for new snapshots until stopped, so that no scrape waits while one is read."""
+    while not stopped.wait(WARM_SECONDS):
+        page.warm()
+
+
+@contextmanager
+def running(settings: Settings) -> Iterator[Page]:
+    """Answer requests for as long as the block runs, and let those under way end."""
+    reader = SnapshotReader(settings.home)
+    page = Page(reader)
+    server = _listen(settings, page)
+    thread = threading.Thread(target=server.serve_forever, args=(STOP_SECONDS,), name="exporter")
+    thread.start()
+    try:
+        yield page
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+        reader.close()
+
+
+class Server(ThreadingHTTPServer):
+    """Gives the page to each of its requests; closing it waits for them, as DuckDB wants no reader cut off."""
+
+    daemon_threads = False
+
+    def __init__(self, address: tuple[str, int], page: Page) -> None:
+        self.page = page
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        super().__init__(address, Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing about a client that went away or fell asleep."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one request; whatever is not served is 404."""
+
+    server: Server
+    server_version = "phoenix-metrics"
+    sys_version = ""
+    timeout = CLIENT_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer GET."""
+        answers: dict[str, Callable[[], tuple[HTTPStatus, bytes, str]]] = {
+            "/metrics": self._metrics,
+            "/healthz": lambda: (HTTPStatus.OK, b"alive\n", PLAIN),
+            "/readyz": self._readiness,
+        }
+        answer = answers.get(urlsplit(self.path).path, lambda: (HTTPStatus.NOT_FOUND, b"not found\n", PLAIN))
+        self._send(*answer())
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name http.server gives it
+        """Keep scrapes out of the log."""
+        log.debug(format, *args)
+
+    def _metrics(self) -> tuple[HTTPStatus, bytes, str]:
+        body, content_type = self.server.page.render(self.headers.get("Accept", ""))
+        return HTTPStatus.OK, body, content_type
+
+    def _readiness(self) -> tuple[HTTPStatus, bytes, str]:
+        if self.server.page.is_ready():
+            return HTTPStatus.OK, b"ready\n", PLAIN
+        return HTTPStatus.SERVICE_UNAVAILABLE, b"no snapshot to serve yet\n", PLAIN
+
+    def _send(self, status: HTTPStatus, body: bytes, content_type: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def _listen(settings: Settings, page: Page) -> Server:
+    try:
+        return Server((settings.bind, settings.exporter_port), page)
+    except OSError as error:
+        raise PhoenixError(
+            f"{settings.bind}:{settings.exporter_port}: the exporter cannot listen there ({error.strerror}); "
+            "stop what uses it, or set PHOENIX_EXPORTER_PORT or PHOENIX_BIND"
+        ) from error

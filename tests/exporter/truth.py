@@ -1,0 +1,101 @@
+"""What the exporter must say of attempts, worked out in Python without any SQL."""
+
+import csv
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+from prometheus_client.parser import text_string_to_metric_families
+
+from phoenix_metrics.warehouse.models import SQL_ROOT
+from tests.exporter.landed import WORKFLOWS, Attempt
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+FAILURES = ("failure", "timed_out", "startup_failure")
+CONCLUSIONS = ("success", *FAILURES, "cancelled", "skipped", "neutral", "stale", "action_required")
+WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+
+
+def parsed(page: bytes) -> Samples:
+    """Return every sample of a page; no series may stand there twice."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(page.decode()):
+        for sample in family.samples:
+            series = (sample.name, frozenset(sample.labels.items()))
+            assert series not in found
+            found[series] = sample.value
+    return found
+
+
+def sample(name: str, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
+    """Return the key of a sample."""
+    return name, frozenset(labels.items())
+
+
+def counters(attempts: Sequence[Attempt]) -> Samples:
+    """Settled attempts by conclusion, a zero for each conclusion of each known workflow."""
+    found: Samples = {}
+    for repository, workflow in WORKFLOWS:
+        for conclusion in CONCLUSIONS:
+            labels = {"repository": repository, "workflow": workflow, "status": "completed", "conclusion": conclusion}
+            its = [
+                a for a in attempts if (a.repository, a.workflow, a.conclusion) == (repository, workflow, conclusion)
+            ]
+            found[sample("github_actions_workflow_run_total", **labels)] = sum(not a.is_late for a in its)
+            found[sample("github_actions_workflow_run_late_total", **labels)] = sum(a.is_late for a in its)
+    return found
+
+
+def histograms(attempts: Sequence[Attempt]) -> Samples:
+    """Durations of workflows and queue times of runners, of attempts that are settled and not late."""
+    news = [a for a in attempts if a.conclusion and not a.is_late]
+    found: Samples = {}
+    for repository, workflow in WORKFLOWS:
+        its = [a for a in news if (a.repository, a.workflow) == (repository, workflow)]
+        seconds = [a.duration_seconds for a in its if a.conclusion in ("success", *FAILURES)]
+        labels = {"repository": repository, "workflow": workflow}
+        found |= _histogram("github_actions_workflow_run_duration_seconds", "workflow_run_duration", labels, seconds)
+    for repository, runner in {(a.repository, a.runner) for a in news if a.has_job}:
+        waits = [a.queue_seconds for a in news if (a.repository, a.runner) == (repository, runner) and _waited(a)]
+        labels = {"repository": repository, "runner": runner}
+        found |= _histogram("github_actions_job_queue_seconds", "job_queue", labels, waits)
+    return found
+
+
+def windows(attempts: Sequence[Attempt], as_of: datetime) -> Samples:
+    """Ratios and percentiles of final attempts that ended within each window."""
+    last = {a.run_id: a for a in sorted(attempts, key=lambda a: a.run_attempt)}.values()
+    found: Samples = {}
+    for repository, workflow in WORKFLOWS:
+        for window, span in WINDOWS.items():
+            its = [a for a in last if (a.repository, a.workflow) == (repository, workflow)]
+            its = [a for a in its if a.conclusion in ("success", *FAILURES) and as_of - a.ended_at < span]
+            labels = {"repository": repository, "workflow": workflow, "window": window}
+            found[sample("phoenix_failure_ratio_runs", **labels)] = len(its)
+            if its:
+                found[sample("phoenix_failure_ratio", **labels)] = sum(a.conclusion in FAILURES for a in its) / len(its)
+                for quantile in ("0.5", "0.95", "0.99"):
+                    value = float(np.quantile([a.duration_seconds for a in its], float(quantile)))
+                    found[sample("phoenix_pipeline_duration_seconds", quantile=quantile, **labels)] = value
+    return found
+
+
+def _waited(attempt: Attempt) -> bool:
+    return attempt.has_job and attempt.conclusion != "skipped"
+
+
+def _histogram(name: str, bounds: str, labels: dict[str, str], seconds: Sequence[float]) -> Samples:
+    found: Samples = {}
+    for bound in _bounds(bounds):
+        le = "+Inf" if math.isinf(bound) else str(bound)
+        found[sample(f"{name}_bucket", le=le, **labels)] = sum(second <= bound for second in seconds)
+    found[sample(f"{name}_count", **labels)] = len(seconds)
+    found[sample(f"{name}_sum", **labels)] = sum(seconds)
+    return found
+
+
+def _bounds(histogram: str) -> list[float]:
+    with (SQL_ROOT / "seeds" / "histogram_bounds.csv").open(encoding="utf-8") as file:
+        return [float(row["upper_bound_seconds"]) for row in csv.DictReader(file) if row["histogram"] == histogram]
