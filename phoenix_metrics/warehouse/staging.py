@@ -130,12 +130,12 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
     connection.execute(f"create or replace temp table incoming as {_one_row_a_key(model, earliest)}")
     same_key = _all(f"new.{name} = old.{name}" for name in model.grain)
     is_newer = f"{_row('new', model.newest)} > {_row('old', model.newest)}"
-    is_earlier = f"(new.{earliest[0]} < old.{earliest[0]} or old.{earliest[0]} is null)" if earliest else "false"
+    is_earlier = f"new.{earliest[0]} < coalesce(old.{earliest[0]}, 'infinity')" if earliest else "false"
     differs = f"{_row('new', content)} is distinct from {_row('old', content)}"
     connection.execute(
         "create or replace temp table changed as "
         f"select new.* from incoming as new left join {model.table} as old on {same_key} "
-        f"where old.{model.grain[0]} is null or ({is_newer} and {differs})"
+        f"where old.{model.grain[0]} is null or ({is_newer} and {differs}) or {is_earlier}"
     )
     updates = [f"{name} = case when {is_newer} then new.{name} else old.{name} end" for name in [*content, *versions]]
     updates += [f"{name} = case when {is_earlier} then new.{name} else old.{name} end" for name in earliest]
@@ -144,12 +144,17 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
         f"when matched and ({is_newer} or {is_earlier}) then update set {', '.join(updates)} "
         "when not matched then insert by name"
     )
+    _touch(connection, model)
+    return scalar(connection, "select count(*) from changed")
+
+
+def _touch(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Note the days of the runs that the changed rows are about."""
     if model.touches:
         connection.execute(
             "insert into touched select distinct day from staging.github_run_attempts "
             f"where {model.touches} in (select {model.touches} from changed)"
         )
-    return scalar(connection, "select count(*) from changed")
 
 
 def _one_row_a_key(model: Model, earliest: Sequence[str]) -> str:

@@ -77,7 +77,9 @@ def test_a_broken_promise_keeps_the_old_snapshot(github: GitHub, environment: Se
         connection.execute(
             "insert into staging.github_run_attempts select * replace (null as day) from staging.github_run_attempts"
         )
-    with pytest.raises(WarehouseError, match=r"not published: the check staging\.github_run_attempts grain_is_unique failed"):
+    with pytest.raises(
+        WarehouseError, match=r"not published: the check staging\.github_run_attempts grain_is_unique failed"
+    ):
         run_sync(environment)
     assert SnapshotReader(environment.home).current().sequence == 1
     with writing(environment.home) as connection:

@@ -133,9 +133,7 @@ def write_configuration(folder: Path, exporter: int, alertmanager: int, webhook:
     for group in rules["groups"]:
         group["interval"] = "1s"
         for rule in group["rules"]:
-            if (
-                rule.get("alert") == "CICDPipelineFailureRate"
-            ):  # the others, which would inhibit it, keep their patience
+            if rule.get("alert") == "CICDPipelineFailureRate":  # the others would inhibit it
                 rule |= {"for": "2s", "keep_firing_for": "2s"}
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}

@@ -183,9 +183,7 @@ class RepositoryPass:
         stack = [window]
         while stack:
             part = stack.pop()
-            page = self._client.page(
-                f"{self._base}/runs", "workflow_runs", created=part.filter
-            )
+            page = self._client.page(f"{self._base}/runs", "workflow_runs", created=part.filter)
             if page.total_count > LIST_CAP and part.start < part.end:
                 stack.extend(part.split(max(-(-page.total_count // LEAF_RUNS), 2)))
                 continue
