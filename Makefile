@@ -1,6 +1,6 @@
 # Everything from a fresh checkout with git, make and Python 3.11 to 3.13; each target does its own set-up.
 PYTHON ?= python3
-UV := UV_PYTHON_DOWNLOADS=never .tools/bin/uv
+UV := UV_PYTHON_DOWNLOADS=never .tools/bin/uv --system-certs
 INSTALL := $(UV) pip install --quiet --compile-bytecode --python .venv/bin/python
 
 .PHONY: help setup setup-dev run test check format lock bench clean
@@ -43,7 +43,7 @@ clean:  ## remove environments and caches; data stays
 
 .tools/.ready:
 	$(PYTHON) -m venv .tools
-	.tools/bin/python -m pip install --quiet "uv>=0.9,<1"
+	.tools/bin/python -m pip install --quiet "uv>=0.13,<1"
 	touch $@
 
 .venv/.ready: .tools/.ready pyproject.toml requirements.lock

@@ -30,6 +30,15 @@ runs as (
     qualify row_number() over (partition by run_id order by run_attempt desc) = 1
 ),
 
+listed as (  -- jobs of later attempts beside those they may copy: only runs that were run again have any
+    select
+        job_id,
+        min(created_at) over (partition by run_id, run_attempt) as first_created_at,
+        min(run_attempt) over (partition by run_id, name, started_at, completed_at, runner_id) as copied_from_attempt
+    from staging.github_jobs
+    where run_id in (select run_id from staging.github_jobs where run_attempt > 1)
+),
+
 placed as (
     select
         jobs.*,
@@ -39,17 +48,14 @@ placed as (
         runs.head_branch,
         runs.head_repository_id,
         runs.head_sha,
-        coalesce(attempts.run_started_at, min(jobs.created_at) over (partition by jobs.run_id, jobs.run_attempt)) as attempt_started_at,
-        row_number() over (
-            partition by jobs.run_id, jobs.name, jobs.started_at, jobs.completed_at, jobs.runner_id
-            order by jobs.run_attempt, jobs.job_id
-        ) as copy_number,
-        min(jobs.run_attempt) over (partition by jobs.run_id, jobs.name, jobs.started_at, jobs.completed_at, jobs.runner_id) as copied_from_attempt,
+        coalesce(attempts.run_started_at, listed.first_created_at) as attempt_started_at,
+        listed.copied_from_attempt,
         coalesce(jobs.first_step_at, jobs.started_at) as execution_started_at,
         jobs.runner_id is not null or jobs.runner_name is not null as has_runner
     from staging.github_jobs as jobs
     inner join runs on runs.run_id = jobs.run_id
     left join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
+    left join listed on listed.job_id = jobs.job_id
 ),
 
 judged as (
@@ -62,7 +68,7 @@ judged as (
             run_attempt > 1
             and (
                 (started_at < attempt_started_at - interval 5 seconds and completed_at <= attempt_started_at)
-                or (copy_number > 1 and copied_from_attempt < run_attempt and completed_at is not null)
+                or (copied_from_attempt < run_attempt and completed_at is not null)
             ),
             false
         ) as is_carried_over

@@ -75,15 +75,14 @@ def test_a_broken_promise_keeps_the_old_snapshot(github: GitHub, environment: Se
     run_sync(environment)
     with writing(environment.home) as connection:
         connection.execute(
-            "insert into staging.github_run_attempts select * replace (null as day) from staging.github_run_attempts"
+            "insert into staging.github_run_attempts "
+            "select * replace (999 as run_id, null as day) from staging.github_run_attempts"
         )
-    with pytest.raises(
-        WarehouseError, match=r"not published: the check staging\.github_run_attempts grain_is_unique failed"
-    ):
+    with pytest.raises(WarehouseError, match=r"not published: the check staging\.github_run_attempts not_null failed"):
         run_sync(environment)
     assert SnapshotReader(environment.home).current().sequence == 1
     with writing(environment.home) as connection:
-        connection.execute("delete from staging.github_run_attempts where day is null")
+        connection.execute("delete from staging.github_run_attempts where run_id = 999")
     assert run_sync(environment).snapshot_sequence == 2
 
 
