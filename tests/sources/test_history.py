@@ -8,7 +8,7 @@ import pytest
 from phoenix_metrics.defs.ingest import Pass
 from phoenix_metrics.settings import Settings
 from tests.conftest import all_marts, rows, settings_for
-from tests.github_server import GitHub, serving
+from tests.github_server import Fault, GitHub, serving
 
 OnePass = Callable[..., list[Pass]]
 STEADY_REQUESTS = 8  # repository, workflows, newest runs, and one list for each of five open statuses
@@ -211,6 +211,19 @@ def test_a_run_deleted_at_the_source_stays_here(github: GitHub, settings: Settin
     del github.attempts[1]
     assert one_pass(settings)[0].state == "ok"
     assert sorted(outcomes(settings)) == [1, 2]
+
+
+def test_a_run_deleted_while_it_is_read_is_left_out(github: GitHub, settings: Settings, one_pass: OnePass) -> None:
+    """A run that was listed and is gone when its jobs are asked for does not fail the pass; missing jobs alone do."""
+    github.add_run(1, "2026-01-02T08:00:00Z")
+    github.add_run(2, "2026-01-03T08:00:00Z")
+    github.faults.append(Fault("/runs/1(/|$)", status=404, count=99))
+    [done] = one_pass(settings)
+    assert (done.state, done.outcome.run_count, sorted(outcomes(settings))) == ("ok", 1, [2])
+    github.add_run(3, "2026-01-03T09:00:00Z")
+    github.faults[:] = [Fault("/runs/3/jobs", status=404, count=99)]
+    assert one_pass(settings)[0].state == "failed"
+    assert 3 not in outcomes(settings)
 
 
 def test_jobs_of_another_run_are_never_stored(github: GitHub, settings: Settings, one_pass: OnePass) -> None:

@@ -266,9 +266,14 @@ class RepositoryPass:
         return run.has_open_jobs and self._known.newest_at is not None and run.is_alive(self._known.newest_at)
 
     def _fetch_detail(self, run: dict[str, Any]) -> list[Item]:
-        """Return a run with the jobs of all its attempts and with its earlier attempts."""
+        """Return a run with the jobs of all its attempts and its earlier attempts; nothing if it is gone by now."""
         path = f"{self._base}/runs/{run['id']}"
-        jobs = list(self._client.items(f"{path}/jobs", "jobs", filter="all"))
+        try:
+            jobs = list(self._client.items(f"{path}/jobs", "jobs", filter="all"))
+        except RepositoryError:
+            if self._fetch_run(run["id"]) is None:
+                return []
+            raise
         if any(job["run_id"] != run["id"] for job in jobs):
             raise SourceError(f"{path}: GitHub answered with the jobs of another run")
         known = self._known.runs.get(run["id"])
@@ -308,7 +313,7 @@ class RepositoryPass:
         self.outcome.complete_since = gaps[-1].end + SECOND if gaps else self._since
 
     def _count(self, items: Sequence[Item]) -> None:
-        self.outcome.run_count += 1
+        self.outcome.run_count += bool(items)
         self.outcome.job_count += sum(item.source_object == "github_jobs" for item in items)
         self._advance()
 
