@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from phoenix_metrics.defs.transform import WRITER_POOL
 from phoenix_metrics.errors import PhoenixError, WarehouseError
+from phoenix_metrics.progress import keep_terminal
 from phoenix_metrics.settings import CHECKOUT, Settings
 from phoenix_metrics.warehouse.landing import write_error
 
@@ -60,7 +61,7 @@ def run_sync(settings: Settings, *, since: str | None = None, reconcile: bool = 
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
     }
     try:
-        with dg.DagsterInstance.get() as instance:
+        with keep_terminal(), dg.DagsterInstance.get() as instance:
             job = defs().resolve_job_def("sync")
             result = job.execute_in_process(run_config=run_config, instance=instance, raise_on_error=False)
     except (OSError, DBAPIError, sqlite3.Error) as error:

@@ -1,18 +1,39 @@
 """Progress bars on a terminal, nothing elsewhere."""
 
+import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+_kept: list[TextIO] = []
+
+
+@contextmanager
+def keep_terminal() -> Iterator[None]:
+    """Keep the terminal in reach of progress bars while Dagster sends standard error to its logs."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w") as terminal:
+        _kept.append(terminal)
+        try:
+            yield
+        finally:
+            _kept.remove(terminal)
+
 
 class TerminalProgress:
-    """Shows how many runs have been looked at of those expected so far; silent when standard error is no terminal."""
+    """Shows how many runs have been looked at of those expected so far; silent where there is no terminal."""
 
     def __init__(self) -> None:
         columns = (SpinnerColumn(), TextColumn("GitHub runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True)
+        file = _kept[-1] if _kept else sys.stderr
+        self._bars = Progress(*columns, console=Console(file=file), disable=not file.isatty(), transient=True)
         self._task = self._bars.add_task("runs", total=0)
         self._expected = 0
 

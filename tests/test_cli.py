@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,6 +94,31 @@ def test_export_writes_every_mart_with_its_documentation(published: Path, tmp_pa
     assert {path.stem for path in (tmp_path / "out").glob("*.parquet")} == marts
     text = (tmp_path / "out" / "README.md").read_text()
     assert "| queue_seconds | DOUBLE | Wait for a runner; NULL unless one took it. |" in text
+
+
+def test_on_a_terminal_a_pass_shows_its_progress(github: GitHub, tmp_path: Path) -> None:
+    """The bar counts runs, also while Dagster sends standard error elsewhere, and is gone at the end."""
+    for run_id in range(1, 41):
+        github.add_run(run_id, "2026-01-02T08:00:00Z")
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "phoenix_metrics.cli", "sync"],
+        env={**os.environ, **sources(github, tmp_path / "home"), "TERM": "xterm", "COLUMNS": "100"},
+        cwd=CHECKOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    try:
+        while part := os.read(leader, 65536):
+            shown += part
+    except OSError:  # how a terminal tells that nobody writes to it any more
+        pass
+    os.close(leader)
+    assert process.wait() == 0
+    assert b"GitHub runs" in shown
+    assert b"40/40" in shown
 
 
 def one_line(done: subprocess.CompletedProcess[str]) -> str:
