@@ -12,7 +12,7 @@ from phoenix_metrics.warehouse import landing
 from phoenix_metrics.warehouse.models import Model, load_models
 from phoenix_metrics.warehouse.store import scalar, table_exists, transaction
 
-FILES_AT_ONCE = 128  # bounds the memory of one transaction
+FILES_AT_ONCE = 32  # bounds the memory of one transaction
 
 log = logging.getLogger(__name__)
 
