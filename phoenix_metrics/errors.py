@@ -1,5 +1,7 @@
 """The errors that end a command with one line."""
 
+from datetime import datetime
+
 
 class PhoenixError(Exception):
     """Something a user can act on; its text is one line that names the thing and what to do.
@@ -7,9 +9,12 @@ class PhoenixError(Exception):
     PhoenixError
     ├── SettingsError         a setting is missing or wrong
     ├── SourceError           a source refused or could not be reached
-    │   ├── CredentialError       the token is wrong or may not see this
-    │   ├── RepositoryError       the repository is gone, renamed beyond recognition or blocked
-    │   ├── BudgetError           the rate limit's reserve is reached; go on later
+    │   ├── CredentialError       the token is wrong
+    │   │   └── AccessError           the token lacks a permission
+    │   ├── RepositoryError       what was asked for does not exist, or not for this token
+    │   │   ├── GoneError             it existed and is gone
+    │   │   └── BlockedError          it is blocked for legal reasons
+    │   ├── BudgetError           a rate limit's reserve is reached; go on later
     │   └── ConnectionFailedError no network, or the server keeps failing
     ├── ModelError            a file in sql/ is not a model
     └── WarehouseError        the store cannot be written or read
@@ -28,15 +33,31 @@ class SourceError(PhoenixError):
 
 
 class CredentialError(SourceError):
-    """The token is wrong or lacks a permission."""
+    """The token is wrong or expired."""
+
+
+class AccessError(CredentialError):
+    """The token lacks a permission; the text names it where the source does."""
 
 
 class RepositoryError(SourceError):
-    """The repository does not exist, is blocked, or is not visible to this token."""
+    """What was asked for does not exist, or is not visible to this token."""
+
+
+class GoneError(RepositoryError):
+    """What was asked for existed and is gone."""
+
+
+class BlockedError(RepositoryError):
+    """What was asked for is blocked for legal reasons."""
 
 
 class BudgetError(SourceError):
-    """The rate limit is used up to its reserve; the sync goes on after the reset."""
+    """A rate limit is used up to its reserve; `retry_at` (UTC) says when to go on, where that is known."""
+
+    def __init__(self, text: str, retry_at: datetime | None = None) -> None:
+        super().__init__(text)
+        self.retry_at = retry_at
 
 
 class ConnectionFailedError(SourceError):

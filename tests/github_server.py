@@ -26,6 +26,15 @@ class Fault:
 
 
 @dataclass
+class Answer:
+    """An answer word for word; a payload of bytes is sent as it is."""
+
+    status: int
+    payload: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
 class GitHub:
     """One repository as GitHub holds it; tests change it and its faults at will."""
 
@@ -41,6 +50,8 @@ class GitHub:
     remaining: int = 5000
     limit: int = 5000
     url: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)  # more answers, by pattern of the path; see `answer`
+    posted: list[tuple[str, Any]] = field(default_factory=list)  # paths and payloads of the POST requests
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add_run(
@@ -126,7 +137,13 @@ class GitHub:
         return sorted(runs, key=lambda run: (run["created_at"], run["id"]), reverse=True)
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
-        """Return a list (for paging), an object, or None for what is not there."""
+        """Return a list (for paging), a key and a list, an object, an Answer, or None for what is not there.
+
+        What `extra` holds for a path wins: one of these, or a function of the match and the query that returns one.
+        """
+        for pattern, found in self.extra.items():
+            if match := re.fullmatch(pattern, path):
+                return found(match, query) if callable(found) else found
         base = rf"/(?:repos/{re.escape(self.full_name)}|repositories/{self.repository_id})"
         if path == f"/orgs/{self.full_name.split('/')[0]}/repos":
             return [self.description()]
@@ -200,6 +217,12 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        with self.world.lock:
+            self.world.posted.append((self.path, json.loads(body) if body else None))
+        self.do_GET()
+
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query))
@@ -225,6 +248,8 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.world.answer(url.path, query)
         if found is None:
             return self.send(404, {"message": "Not Found"})
+        if isinstance(found, Answer):
+            return self.send(found.status, found.payload, found.headers)
         if isinstance(found, dict):
             return self.send(200, found, breaks_off=bool(fault))
         key, items = found if isinstance(found, tuple) else (None, found)
@@ -246,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send(
         self, status: int, payload: Any, headers: dict[str, str] | None = None, *, breaks_off: bool = False
     ) -> None:
-        body = json.dumps(payload).encode()
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.send_response(status)
         budget = {
             "x-ratelimit-limit": self.world.limit,

@@ -10,14 +10,15 @@ from typing import Any
 
 import dagster as dg
 
+from phoenix_metrics.defs.intake import land
 from phoenix_metrics.defs.known import ask_known
 from phoenix_metrics.errors import BudgetError, SettingsError, SourceError
 from phoenix_metrics.progress import TerminalProgress
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.budget import Budget
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.history import (
-    Batch,
     Outcome,
     Progress,
     RepositoryPass,
@@ -56,8 +57,8 @@ def sync_github(settings: Settings, *, reconcile: bool = False, progress: Progre
         raise SettingsError(
             "PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure"
         )
-    budget = Budget(settings.github_reserve_ratio)
-    client = GitHubClient(settings.github_api_url, settings.github_token, budget)
+    client = Connections(settings).client_for("")
+    budget = client.budget
     names, passes = _names(client, settings)
     for name in names:
         before = budget.request_count
@@ -93,7 +94,7 @@ def _sync_repository(
         steps = RepositoryPass(client, repository, known, since=since, now=now, reconcile=reconcile, progress=progress)
         outcome = steps.outcome
         for batch in steps.fetch_batches():
-            landed += _land(settings.home, repository["id"], batch)
+            landed += land(settings.home, repository["id"], batch)
     except BudgetError as error:
         return Pass("partial", str(error), outcome, landed)
     except SourceError as error:
@@ -101,22 +102,6 @@ def _sync_repository(
     except (KeyError, TypeError, ValueError) as error:
         return Pass("failed", f"{name}: GitHub's answer is not as documented ({error!r})", outcome, landed)
     return Pass("ok", None, outcome, landed)
-
-
-def _land(home: Path, repository_id: int, batch: Batch) -> Counter[str]:
-    """Write a batch, one file for each source object; return how many rows of each."""
-    now = datetime.now(UTC)
-    landed: Counter[str] = Counter()
-    for source_object in landing.OBJECTS:  # jobs before runs, runs before the window that claims them
-        records = [
-            landing.Record(repository_id, item.object_id, now, item.payload)
-            for item in batch
-            if item.source_object == source_object
-        ]
-        if records:
-            landing.write_batch(home, source_object, records)
-            landed[source_object] = len(records)
-    return landed
 
 
 def _land_sync(home: Path, budget: Budget, done: Pass, request_count: int) -> None:
@@ -176,7 +161,7 @@ def github(context: dg.AssetExecutionContext, config: IngestConfig) -> Iterator[
     for name, note in failed.items():
         context.log.warning("%s: %s", name, note)
     for name in landing.OBJECTS:
-        if name != "github_syncs":
+        if name not in ("github_syncs", "github_visits"):
             yield dg.MaterializeResult(asset_key=["landing", name], metadata={"rows": landed[name]})
     yield dg.MaterializeResult(
         asset_key=["landing", "github_syncs"],

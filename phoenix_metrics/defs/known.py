@@ -32,6 +32,13 @@ def ask_known(home: Path, repository_id: int, since: datetime, now: datetime) ->
     return Known(known.digests, known.windows, known.newest_at, known.reconciled_to, known.synced_at, runs)
 
 
+def ask(home: Path, question: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+    """Load what earlier runs left in landing and ask one question of `sql/known/`; times come back aware, UTC."""
+    with writing(home) as connection:
+        load_landing(connection, home)
+        return _rows(connection, question, parameters)
+
+
 def _rows(
     connection: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:

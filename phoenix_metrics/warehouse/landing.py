@@ -19,7 +19,15 @@ import pyarrow.parquet as pq
 
 from phoenix_metrics.errors import DiskFullError, WarehouseError
 
-OBJECTS = ("github_repositories", "github_workflows", "github_jobs", "github_runs", "github_windows", "github_syncs")
+OBJECTS = (  # in the order in which one batch is written: what a claim rests on stands before it
+    "github_repositories",
+    "github_workflows",
+    "github_jobs",
+    "github_runs",
+    "github_windows",
+    "github_syncs",
+    "github_visits",
+)
 NO_SPACE = 1 << 20  # with less free than this, whatever failed to write failed for that
 SCHEMA = pa.schema(
     [

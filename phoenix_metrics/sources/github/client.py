@@ -15,13 +15,25 @@ from github.GithubException import GithubException, RateLimitExceededExceedsMaxW
 from github.Requester import Requester
 from pydantic import SecretStr
 
-from phoenix_metrics.errors import ConnectionFailedError, CredentialError, RepositoryError, SourceError
+from phoenix_metrics.errors import (
+    AccessError,
+    BlockedError,
+    ConnectionFailedError,
+    CredentialError,
+    GoneError,
+    RepositoryError,
+    SourceError,
+)
 from phoenix_metrics.sources.github.budget import Budget
 
 PAGE_SIZE = 100  # GitHub's maximum; its default of 30 would triple the list requests
 
 _ATTEMPTS = 3  # for answers that break off; refused connections and 5xx are retried below this, by PyGithub
-_NOT_HERE = {404: "does not exist or this token may not see it", 410: "is gone", 451: "is blocked for legal reasons"}
+_NOT_HERE: dict[int, tuple[type[RepositoryError], str]] = {
+    404: (RepositoryError, "does not exist or this token may not see it"),
+    410: (GoneError, "is gone"),
+    451: (BlockedError, "is blocked for legal reasons"),
+}
 
 
 @dataclass(frozen=True)
@@ -113,11 +125,12 @@ class GitHubClient:
         if status == http.HTTPStatus.TOO_MANY_REQUESTS:
             raise self.budget.spent()
         if status == http.HTTPStatus.FORBIDDEN:
-            raise CredentialError(
+            raise AccessError(
                 f"{path.lstrip('/')}: GitHub forbids it ({_message(text)}); the token needs read access to Actions"
             )
         if status in _NOT_HERE:
-            raise RepositoryError(f"{path.removeprefix('/repos/')}: {_NOT_HERE[status]}")
+            kind, reason = _NOT_HERE[status]
+            raise kind(f"{path.removeprefix('/repos/')}: {reason}")
         raise SourceError(f"{self._api_url}: GitHub answered {path} with {status} ({_message(text)})")
 
     def _requester(self) -> Requester:

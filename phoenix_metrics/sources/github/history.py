@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from phoenix_metrics.errors import RepositoryError, SourceError
 from phoenix_metrics.sources.github.client import GitHubClient, Page
+from phoenix_metrics.sources.github.items import Batch, Item
 from phoenix_metrics.sources.github.payloads import (
     as_text,
     digest,
@@ -68,18 +69,6 @@ class Known:
     reconciled_to: datetime | None = None
     synced_at: datetime | None = None
     runs: Mapping[int, KnownRun] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object to land: its source object, the source's id and its payload."""
-
-    source_object: str
-    object_id: int
-    payload: str
-
-
-Batch = list[Item]
 
 
 @dataclass

@@ -1,0 +1,142 @@
+"""What every ingesting asset shares: how batches are landed, and how a side loop visits the measured repositories."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from phoenix_metrics.defs.known import ask
+from phoenix_metrics.errors import (
+    AccessError,
+    BlockedError,
+    BudgetError,
+    GoneError,
+    RepositoryError,
+    SourceError,
+)
+from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.items import Batch
+from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.warehouse import landing
+
+REPOSITORIES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A repository that is measured, and where a side loop stands with it."""
+
+    repository_id: int
+    full_name: str
+    default_branch: str | None
+    is_private: bool | None
+    tried_at: datetime | None
+    cursor: str | None
+
+    @property
+    def path(self) -> str:
+        """Its address by number, which a rename does not redirect."""
+        return f"/repositories/{self.repository_id}"
+
+
+@dataclass
+class Visit:
+    """How one visit of a side loop to one subject went; `cursor` says where the next one goes on."""
+
+    loop: str
+    subject: str
+    repository_id: int | None = None
+    state: str = "ok"
+    note: str | None = None
+    cursor: str | None = None
+    request_count: int = 0
+    landed: Counter[str] = field(default_factory=Counter)
+
+
+Fetch = Callable[[GitHubClient, Measured, Visit], Iterable[Batch]]
+
+
+def visit_repositories(
+    home: Path, client_for: Callable[[str], GitHubClient], loop: str, every: timedelta, fetch: Fetch
+) -> list[Visit]:
+    """Let a side loop visit each measured repository it has not visited for `every`, and land what it yields.
+
+    A repository that refuses does not stop the others; how each visit went is landed beside the data.
+    """
+    now = datetime.now(UTC)
+    measured = [Measured(**row) for row in ask(home, "measured", {"loop": loop})]
+    due = [one for one in measured if one.tried_at is None or now - one.tried_at >= every]
+
+    def visit(one: Measured) -> Visit:
+        done = Visit(loop, one.full_name, one.repository_id, cursor=one.cursor)
+        client = client_for(one.full_name)
+        return land_visit(home, done, lambda: fetch(client, one, done))
+
+    with ThreadPoolExecutor(REPOSITORIES_AT_ONCE, thread_name_prefix=loop) as pool:
+        visits = list(pool.map(visit, due))
+    note_visits(home, visits)
+    return visits
+
+
+def land_visit(home: Path, visit: Visit, fetch: Callable[[], Iterable[Batch]]) -> Visit:
+    """Land the batches of one visit and say in it how it went."""
+    try:
+        for batch in fetch():
+            visit.landed += land(home, visit.repository_id, batch)
+    except SourceError as error:
+        visit.state, visit.note = state_of(error), str(error)
+    except (KeyError, TypeError, ValueError) as error:
+        visit.state, visit.note = "failed", f"{visit.subject}: GitHub's answer is not as documented ({error!r})"
+    return visit
+
+
+def state_of(error: SourceError) -> str:
+    """Return how a visit that ended with an error is shown in data_health."""
+    states = {
+        BudgetError: "partial",
+        AccessError: "no_access",
+        GoneError: "gone",
+        BlockedError: "blocked",
+        RepositoryError: "unavailable",
+    }
+    return next((state for kind, state in states.items() if isinstance(error, kind)), "failed")
+
+
+def land(home: Path, repository_id: int | None, batch: Batch) -> Counter[str]:
+    """Write a batch, one file for each source object; return how many rows of each."""
+    now = datetime.now(UTC)
+    landed: Counter[str] = Counter()
+    for source_object in landing.OBJECTS:
+        records = [
+            landing.Record(repository_id, item.object_id, now, item.payload)
+            for item in batch
+            if item.source_object == source_object
+        ]
+        if records:
+            landing.write_batch(home, source_object, records)
+            landed[source_object] = len(records)
+    return landed
+
+
+def note_visits(home: Path, visits: Iterable[Visit]) -> None:
+    """Write down how visits went, for data_health and for the next visits, in one file."""
+    records = list(_visit_records(visits))
+    if records:
+        landing.write_batch(home, "github_visits", records)
+
+
+def _visit_records(visits: Iterable[Visit]) -> Iterator[landing.Record]:
+    now = datetime.now(UTC)
+    for visit in visits:
+        payload = {
+            "loop": visit.loop,
+            "subject": visit.subject,
+            "state": visit.state,
+            "note": visit.note,
+            "cursor": visit.cursor,
+            "request_count": visit.request_count,
+            "finished_at": now.isoformat(),
+        }
+        yield landing.Record(visit.repository_id, None, now, as_text(payload))
