@@ -37,7 +37,11 @@ class CredentialError(SourceError):
 
 
 class AccessError(CredentialError):
-    """The token lacks a permission; the text names it where the source does."""
+    """The token lacks a permission; `permission` and the text name it where the source does."""
+
+    def __init__(self, text: str, permission: str | None = None) -> None:
+        super().__init__(text)
+        self.permission = permission
 
 
 class RepositoryError(SourceError):

@@ -49,6 +49,7 @@ class GitHub:
     fails_from: int | None = None  # the number of the first request that is refused, and all after it
     remaining: int = 5000
     limit: int = 5000
+    resets_at: int = 4102444800  # when the budget refills, in seconds since 1970
     url: str = ""
     extra: dict[str, Any] = field(default_factory=dict)  # more answers, by pattern of the path; see `answer`
     posted: list[tuple[str, Any]] = field(default_factory=list)  # paths and payloads of the POST requests
@@ -180,8 +181,8 @@ class GitHub:
 
 def _matches(run: dict[str, Any], query: dict[str, str]) -> bool:
     if "created" in query:
-        low, _, high = query["created"].partition("..")
-        if not low <= run["created_at"] <= high:
+        low, _, high = query["created"].removeprefix(">=").partition("..")
+        if not low <= run["created_at"] <= (high or "9999"):
             return False
     if "status" in query:
         return bool(query["status"] == run["status" if query["status"] in STATUSES else "conclusion"])
@@ -276,7 +277,7 @@ class _Handler(BaseHTTPRequestHandler):
         budget = {
             "x-ratelimit-limit": self.world.limit,
             "x-ratelimit-remaining": self.world.remaining,
-            "x-ratelimit-reset": 4102444800,
+            "x-ratelimit-reset": self.world.resets_at,
             "x-ratelimit-resource": "core",
         }
         for name, value in {**budget, "content-length": len(body), **(headers or {})}.items():

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from phoenix_metrics.errors import BudgetError
-from phoenix_metrics.sources.github.budget import Budget
+from phoenix_metrics.sources.github.governor import Governor
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def headers(remaining: int, *, reset: datetime = NOW + timedelta(minutes=30), re
 
 def test_it_stops_at_the_reserve_and_names_the_time_of_refill() -> None:
     """Of 100 requests the last 10 are left to people."""
-    budget = Budget(0.1, clock=lambda: NOW)
+    budget = Governor(0.1, clock=lambda: NOW)
     budget.learn(headers(12))
     budget.spend()
     budget.spend()
@@ -33,7 +33,7 @@ def test_it_stops_at_the_reserve_and_names_the_time_of_refill() -> None:
 def test_it_goes_on_after_the_refill() -> None:
     """Once the hour has passed, an old count no longer holds."""
     clock = [NOW]
-    budget = Budget(0.1, clock=lambda: clock[0])
+    budget = Governor(0.1, clock=lambda: clock[0])
     budget.learn(headers(0))
     clock[0] = NOW + timedelta(minutes=31)
     budget.spend()
@@ -41,7 +41,7 @@ def test_it_goes_on_after_the_refill() -> None:
 
 def test_late_answers_do_not_raise_the_count() -> None:
     """Answers of parallel requests arrive in any order; the lowest count of the hour holds."""
-    budget = Budget(0.1, clock=lambda: NOW)
+    budget = Governor(0.1, clock=lambda: NOW)
     budget.learn(headers(40))
     budget.learn(headers(43))
     assert budget.remaining == 40
@@ -51,14 +51,14 @@ def test_late_answers_do_not_raise_the_count() -> None:
 
 def test_other_resources_do_not_count() -> None:
     """GraphQL has a budget of its own, told in the same headers."""
-    budget = Budget(0.1, clock=lambda: NOW)
+    budget = Governor(0.1, clock=lambda: NOW)
     budget.learn(headers(3, resource="graphql"))
     assert budget.remaining is None
 
 
 def test_a_server_without_rate_headers_is_not_limited() -> None:
     """GitHub Enterprise Server sends none by default."""
-    budget = Budget(0.1, clock=lambda: NOW)
+    budget = Governor(0.1, clock=lambda: NOW)
     budget.learn({})
     for _ in range(1000):
         budget.spend()

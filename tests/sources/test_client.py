@@ -6,13 +6,13 @@ import pytest
 from pydantic import SecretStr
 
 from phoenix_metrics.errors import BudgetError, ConnectionFailedError, CredentialError, RepositoryError, SourceError
-from phoenix_metrics.sources.github.budget import Budget
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.governor import Governor
 from tests.github_server import Fault, GitHub
 
 
 def client(github: GitHub, token: str | None = None) -> GitHubClient:
-    return GitHubClient(github.url, SecretStr(token) if token else None, Budget(0.05))
+    return GitHubClient(github.url, SecretStr(token) if token else None, Governor(0.05))
 
 
 def test_pages_follow_githubs_links_to_the_end(github: GitHub) -> None:
@@ -78,7 +78,7 @@ def test_no_server_is_one_clear_line() -> None:
     with pytest.raises(
         ConnectionFailedError, match=r"http://127\.0\.0\.1:9: it cannot be reached; .*PHOENIX_GITHUB_API_URL"
     ):
-        GitHubClient("http://127.0.0.1:9", None, Budget(0.05)).get("/repos/acme/shop")
+        GitHubClient("http://127.0.0.1:9", None, Governor(0.05)).get("/repos/acme/shop")
 
 
 def test_a_renamed_repository_is_followed(github: GitHub) -> None:

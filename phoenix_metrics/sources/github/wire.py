@@ -1,0 +1,64 @@
+"""PyGithub's connection, with its redirects left to us: it would follow them by path alone and lose the query."""
+
+import http
+from urllib.parse import urlsplit
+
+from github import Auth, Github
+from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester, RequestsResponse
+
+TIMEOUT = 30  # seconds
+MOVED_TO = "x-moved-to"  # what a 301's Location is called when it reaches us
+API_VERSION = "2022-11-28"  # the later one drops merge_commit_sha, which lead times need
+
+
+class _Unfollowed(RequestsResponse):
+    def getheaders(self):  # type: ignore[no-untyped-def]
+        """Return the headers, a permanent redirect's Location under another name."""
+        if self.status == http.HTTPStatus.MOVED_PERMANENTLY:
+            return {
+                MOVED_TO if name.lower() == "location" else name: text for name, text in self.headers.items()
+            }.items()
+        return self.headers.items()
+
+
+class _Https(HTTPSRequestsConnectionClass):
+    def getresponse(self) -> RequestsResponse:
+        """Send the request."""
+        return _Unfollowed(super().getresponse().response)
+
+
+class _Http(HTTPRequestsConnectionClass):
+    def getresponse(self) -> RequestsResponse:
+        """Send the request."""
+        return _Unfollowed(super().getresponse().response)
+
+
+class Wire:
+    """One requester with one connection, for one thread: PyGithub's connection keeps the request in attributes."""
+
+    def __init__(self, api_url: str, token: str | None) -> None:
+        self.token = token
+        url = urlsplit(api_url)
+        kind = _Https if url.scheme == "https" else _Http
+        self._connection = kind(url.hostname or "", url.port, timeout=TIMEOUT, retry=0)
+        self._requester: Requester = Github(
+            auth=Auth.Token(token) if token else None,
+            base_url=api_url,
+            user_agent="phoenix-metrics",
+            api_version=API_VERSION,
+            retry=None,  # trying again, and pacing, is the client's
+            seconds_between_requests=None,
+            seconds_between_writes=None,
+            lazy=True,
+        ).requester
+
+    @property
+    def graphql_url(self) -> str:
+        """GraphQL's address, which PyGithub derives from the API's."""
+        return self._requester.graphql_url
+
+    def send(
+        self, verb: str, url: str, parameters: dict[str, object], headers: dict[str, str], payload: object
+    ) -> tuple[int, dict[str, str], str]:
+        """Send one request and return status, headers in lower case, and body; redirects are not followed."""
+        return self._requester.requestJson(verb, url, parameters, headers, payload, cnx=self._connection)
