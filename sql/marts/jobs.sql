@@ -81,7 +81,10 @@ executed as (
         judged.*,
         not is_carried_over
         and outcome in ('success', 'failure', 'cancelled', 'other')
-        and (has_runner or (outcome in ('success', 'failure') and coalesce(span_seconds, 0) <> 0)) as is_executed
+        and (
+            has_runner
+            or ((outcome in ('success', 'failure') or coalesce(detail_rank, 1) = 0) and coalesce(span_seconds, 0) <> 0)
+        ) as is_executed
     from judged
 ),
 

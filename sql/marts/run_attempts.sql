@@ -11,6 +11,7 @@ with job_totals as (
     select
         run_id,
         run_attempt,
+        count(*) as job_count,
         max(completed_at) filter (where is_executed) as completed_at,
         max(queue_seconds) as queue_seconds,
         sum(duration_seconds) as job_seconds,
@@ -31,6 +32,7 @@ attempts as (
 spans as (
     select
         attempts.*,
+        coalesce(job_totals.job_count, 0) as job_count,
         job_totals.queue_seconds,
         job_totals.job_seconds,
         job_totals.billed_minutes,
@@ -79,6 +81,7 @@ select
     case when is_measured then span_seconds end as duration_seconds,                              -- From start to last job's end; NULL if open or unknown.
     is_measured and is_fallback as is_duration_fallback,                                          -- Whether completed_at rests on updated_at.
     queue_seconds,                                                                                -- Longest wait of one of its jobs for a runner.
+    job_count,                                                                                    -- Jobs known, those carried over included.
     job_seconds,                                                                                  -- Execution time summed over its jobs.
     billed_minutes,                                                                               -- Billed minutes summed over its jobs.
     cast(null as double) as cost_usd,                                                             -- List price of its jobs; not priced yet.

@@ -3,11 +3,13 @@ Workflow runs, each as its latest attempt left it.
 
 Grain: run_id
 Rebuilt by: run_id
+A run whose jobs came by GraphQL has durations, but no queue time, runner, steps or cost.
 Columns describe the latest attempt unless they say otherwise; first_outcome tells how the first one ended.
 */
 with spent as (
     select
         run_id,
+        sum(job_count) as job_count,
         sum(job_seconds) as job_seconds,
         sum(case when outcome in ('failure', 'cancelled') then job_seconds else 0 end) as lost_seconds,
         cast(sum(billed_minutes) as bigint) as billed_minutes
@@ -42,8 +44,15 @@ select
     spent.lost_seconds as lost_seconds,                           -- Share of that in attempts that failed or were cancelled.
     spent.billed_minutes as billed_minutes,                       -- Billed minutes of all attempts.
     attempts.cost_usd as cost_usd,                                -- List price of all attempts; not priced yet.
+    case
+        when details.run_attempt = attempts.run_attempt then details.source
+        when spent.job_count > 0 then 'webhook'
+    end as detail_source,                                         -- Where its jobs come from; NULL while they are not read. #in(rest, graphql, webhook)
+    case when gone.is_gone then gone.noticed_at end as source_deleted_at,  -- When it was found deleted at GitHub, UTC; NULL while it is there.
     attempts.html_url as html_url,                                -- Its page.
     attempts.day as day                                           -- UTC day on which it was created. #not_null
 from marts.run_attempts as attempts
 inner join spent on spent.run_id = attempts.run_id
+left join staging.github_run_details as details on details.run_id = attempts.run_id
+left join staging.github_gone_runs as gone on gone.run_id = attempts.run_id
 where attempts.is_latest

@@ -2,8 +2,9 @@
 Jobs of GitHub Actions runs, as GitHub last described each of them.
 
 Grain: job_id
-Newest: status_rank, fetched_at
+Newest: status_rank, detail_rank, attempt_rank, fetched_at
 Touches: run_id
+What GraphQL says of a job lacks its runner, labels, steps and creation; it never replaces what REST or a webhook said.
 A job names the attempt it belongs to itself; a re-run of failed jobs may list untouched jobs again under a new id.
 */
 with described as (
@@ -14,7 +15,7 @@ with described as (
             payload,
             '{"id": "BIGINT", "run_id": "BIGINT", "run_attempt": "INTEGER", "name": "VARCHAR", "status": "VARCHAR", "conclusion": "VARCHAR",
               "created_at": "VARCHAR", "started_at": "VARCHAR", "completed_at": "VARCHAR", "labels": ["VARCHAR"], "runner_id": "BIGINT",
-              "runner_name": "VARCHAR", "runner_group_name": "VARCHAR", "html_url": "VARCHAR",
+              "runner_name": "VARCHAR", "runner_group_name": "VARCHAR", "html_url": "VARCHAR", "source": "VARCHAR",
               "steps": [{"conclusion": "VARCHAR", "started_at": "VARCHAR"}]}'
         ) as job
     from landing.github_jobs
@@ -37,7 +38,7 @@ select
     job.name as name,                                                               -- Full name: callers, base name and matrix.
     job.status as status,                                                           -- Where it is, verbatim.
     job.conclusion as conclusion,                                                   -- How it ended, verbatim; NULL until completed.
-    created_at,                                                                     -- When it became eligible to run, UTC.
+    created_at,                                                                     -- When it became eligible to run, UTC; a re-run may list it again with a later time. #earliest
     started_at,                                                                     -- When GitHub says it started, UTC.
     cast(first_step_at at time zone 'UTC' as timestamp) as first_step_at,           -- When its first step began, UTC; NULL without steps.
     completed_at,                                                                   -- When it ended, UTC.
@@ -48,5 +49,7 @@ select
     nullif(job.runner_group_name, '') as runner_group,                              -- That runner's group; "GitHub Actions" is GitHub's own.
     job.html_url as html_url,                                                       -- Its page.
     case job.status when 'completed' then 2 when 'in_progress' then 1 else 0 end as status_rank,  -- How far along it is. #version
+    -coalesce(job.run_attempt, 1) as attempt_rank,                                  -- A job listed again under its id stays with the attempt that ran it. #version
+    case when job.source = 'graphql' then 0 else 1 end as detail_rank,              -- 1 as REST and webhooks give it, 0 as GraphQL does.
     fetched_at                                                                      -- When we read it, UTC. #version
 from timed

@@ -16,7 +16,7 @@ with described as (
             '{"id": "BIGINT", "run_attempt": "INTEGER", "run_number": "INTEGER", "workflow_id": "BIGINT", "path": "VARCHAR",
               "event": "VARCHAR", "head_branch": "VARCHAR", "head_sha": "VARCHAR", "status": "VARCHAR", "conclusion": "VARCHAR",
               "display_title": "VARCHAR", "created_at": "VARCHAR", "run_started_at": "VARCHAR", "updated_at": "VARCHAR",
-              "html_url": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"},
+              "html_url": "VARCHAR", "check_suite_node_id": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"},
               "head_repository": {"id": "BIGINT"}}'
         ) as run
     from landing.github_runs
@@ -50,6 +50,7 @@ select
     coalesce(run_started_at, created_at) as run_started_at,                         -- When this attempt started, UTC.
     updated_at,                                                                     -- When GitHub last touched it, UTC; not when it ended.
     run.html_url as html_url,                                                       -- Its page.
+    run.check_suite_node_id as check_suite_node_id,                                 -- GraphQL's id of the list of its jobs.
     case run.status when 'completed' then 2 when 'in_progress' then 1 else 0 end as status_rank,  -- How far along it is. #version
     case when run.status = 'completed' then fetched_at end as settled_seen_at,      -- When we first saw it settled, UTC. #earliest
     case when run.status = 'completed' then run.conclusion end as settled_conclusion,  -- How it had ended then. #earliest
