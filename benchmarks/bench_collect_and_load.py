@@ -90,7 +90,7 @@ def measure(settings: dict[str, str]) -> dict[str, float]:
 
 def one_pass() -> None:
     """Collect and load; print figures as JSON."""
-    from phoenix_metrics.defs.ingest import sync_github
+    from phoenix_metrics.defs.polling import sync_github
     from phoenix_metrics.settings import load_settings
     from phoenix_metrics.warehouse.marts import build_mart, load_seeds
     from phoenix_metrics.warehouse.models import load_models

@@ -19,6 +19,10 @@ _WINDOWS = {"1h": "the last hour", "24h": "the last 24 hours"}
 _STATES = {
     "partial": "the last pass stopped early, within the request budget",
     "failed": "the last pass failed",
+    "no_access": "the token lacks a permission",
+    "unavailable": "it does not exist, or this token may not see it",
+    "gone": "it is gone",
+    "blocked": "it is blocked for legal reasons",
     "set_aside": "this file could not be read and was set aside",
 }
 
@@ -67,7 +71,11 @@ def failing_notices(windows: pd.DataFrame) -> list[Notice]:
 
 
 def source_notices(health: pd.DataFrame) -> list[Notice]:
-    """Say which sources failed, fell behind the newest pass or are known to lack something."""
+    """Say which sources failed, fell behind the newest pass or are known to lack something.
+
+    What goes with the runs, such as github_releases, may lack a permission for good; the table of sources states it.
+    """
+    health = health[~health["source"].str.startswith("github_")]
     newest = health["last_attempt_at"].max()
     sentences = [(row.subject, _trouble(row, newest)) for row in health.itertuples()]
     return [Notice(f"**{plain(subject)}**: {trouble}") for subject, trouble in sentences if trouble]

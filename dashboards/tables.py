@@ -153,17 +153,21 @@ def draw_completeness() -> None:
     """Say how complete the data is in one line, with each source's row a click away."""
     health = data.health()
     missing = health["missing_count"].sum()
-    sources = health[health["state"] != "set_aside"]
+    sources = health[health["source"] == "github"]
+    gaps = health["source"].str.startswith("github_").sum()
+    health["part"], health["state"] = health["source"].map(words.part), health["state"].replace(words.STATES)
     st.caption(
         f"{words.counted(len(sources), 'source')}, {words.counted(sources['run_count'].sum(), 'run')} since "
         f"{words.day(sources['oldest_at'].min())}, {words.count(sources['open_count'].sum())} not ended, "
-        + (f"{words.count(missing)} things known to be missing." if missing else "nothing known to be missing.")
+        + (f"{words.count(missing)} things known to be missing" if missing else "nothing known to be missing")
+        + (f", {words.counted(gaps, 'gap')} in what goes with the runs." if gaps else ".")
     )
     with st.expander("How complete each source is"):
         _draw(
             health,
             {
                 "subject": st.column_config.TextColumn("Source", help=data.definition("data_health.subject")),
+                "part": st.column_config.TextColumn("Of it", help=data.definition("data_health.source")),
                 "state": st.column_config.TextColumn("Last pass", help=data.definition("data_health.state")),
                 "last_success_at": _number("Last complete", data.definition("data_health.last_success_at")),
                 "complete_since": _number("Complete since", data.definition("data_health.complete_since")),

@@ -18,6 +18,23 @@ OUTCOMES = {
     "open": "… running",
 }
 
+STATES = {
+    "ok": "✓ read",
+    "partial": "… stopped early, within the request budget",
+    "failed": "✗ failed",
+    "no_access": "⊘ the token lacks a permission",
+    "unavailable": "⊘ not there, or not for this token",
+    "gone": "⊘ gone",
+    "blocked": "⊘ blocked for legal reasons",
+    "set_aside": "✗ could not be read, set aside",
+}
+PARTS = {"github": "runs and jobs", "landing": "stored files"}
+
+
+def part(source: str) -> str:
+    """Return what a row of data_health is about, such as runs and jobs, or pull requests."""
+    return PARTS.get(source, source.removeprefix("github_").replace("_", " "))
+
 
 def duration(seconds: float | None) -> str:
     """Return a duration such as 42 s, 4 min 12 s, 1 h 52 min or 312 h."""

@@ -2,23 +2,30 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 
 from phoenix_metrics.errors import NoSnapshotError, SourceError, WarehouseError
+from phoenix_metrics.probes import Lack, lacks_of_owner, lacks_of_repository
 from phoenix_metrics.settings import Settings
-from phoenix_metrics.sources.github.budget import Budget
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.connections import Connections
+from phoenix_metrics.sources.github.governor import Governor
+from phoenix_metrics.sources.github.organizations import discover
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 
 STALE = timedelta(minutes=15)  # three passes of the schedule
 CLOCK_SKEW = timedelta(seconds=30)
 LITTLE_SPACE = 2 * 1024**3
+REPOSITORIES_TRIED = 5
+GAPS_SHOWN = 10
 
 _MARKS = {"ok": "[green]ok[/]", "warning": "[yellow]look[/]", "problem": "[bold red]wrong[/]"}
 
@@ -57,20 +64,23 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             "set PHOENIX_GITHUB_REPOSITORIES, or run `phoenix up --demo`",
         )
         return
-    if settings.github_token is None:
+    if settings.github_token is None and settings.github_app_id is None:
         yield Finding(
             "token",
             "warning",
             "none: GitHub allows 60 requests an hour",
-            "set PHOENIX_GITHUB_TOKEN or PHOENIX_GITHUB_TOKEN_FILE",
+            "set PHOENIX_GITHUB_TOKEN, PHOENIX_GITHUB_TOKEN_FILE or a GitHub App",
         )
-    client = GitHubClient(settings.github_api_url, settings.github_token, Budget(0))
-    for name in settings.github_repositories:
-        yield _try(name, partial(_readable, client, name))
-    for name in settings.github_organizations:
-        yield _try(name, partial(_visible, client, name))
-    yield from _budget(client.budget, settings)
-    yield from _clock(client)
+    connections = Connections(settings.model_copy(update={"github_reserve_ratio": 0.0}))  # the reserve is for people
+    looked_at = [
+        *(_try(name, partial(_readable, connections, name)) for name in settings.github_repositories),
+        *(_try(name, partial(_visible, connections, settings, name)) for name in settings.github_organizations),
+    ]
+    yield from looked_at
+    yield from _permissions(connections, settings, [finding.subject for finding in looked_at if finding.state == "ok"])
+    for client in connections.clients():
+        yield from _budget(client.governor, settings)
+        yield from _clock(client)
 
 
 def _try(subject: str, look: Callable[[], str]) -> Finding:
@@ -80,17 +90,53 @@ def _try(subject: str, look: Callable[[], str]) -> Finding:
         return Finding(subject, "problem", str(error))
 
 
-def _readable(client: GitHubClient, name: str) -> str:
+def _readable(connections: Connections, name: str) -> str:
+    client = connections.client_for(name)
     client.get(f"/repos/{name}")
     runs = client.page(f"/repos/{name}/actions/runs", "workflow_runs", per_page=1)
     return f"readable, {runs.total_count:,} runs at GitHub"
 
 
-def _visible(client: GitHubClient, organization: str) -> str:
-    return f"{sum(1 for _ in client.items(f'/orgs/{organization}/repos', None)):,} repositories visible"
+def _visible(connections: Connections, settings: Settings, organization: str) -> str:
+    found = discover(
+        connections.client_for(organization),
+        organization,
+        include=settings.github_include,
+        exclude=settings.github_exclude,
+        with_archived=settings.github_archived,
+    )
+    reasons = Counter(one.excluded for one in found)
+    left_out = ", ".join(f"{count:,} {reason}" for reason, count in sorted(reasons.items(), key=str) if reason)
+    return f"{reasons[None]:,} repositories to measure" + (f"; left out: {left_out}" if left_out else "")
 
 
-def _budget(budget: Budget, settings: Settings) -> Iterator[Finding]:
+def _permissions(connections: Connections, settings: Settings, visible: Sequence[str]) -> Iterator[Finding]:
+    """Say what the token may not read of what is fetched; tried on a few repositories, for all mostly have the same."""
+    repositories = [name for name in visible if "/" in name][:REPOSITORIES_TRIED]
+    owners = {name.partition("/")[0].lower(): name.partition("/")[0] for name in visible}
+    lacks: list[Lack] = []
+    try:
+        for organization in [name for name in visible if "/" not in name]:
+            client = connections.client_for(organization)
+            listed = client.items(f"/orgs/{organization}/repos", None, sort="pushed", per_page=1)
+            repositories += [repository["full_name"] for repository in islice(listed, 1)]
+        for name in dict.fromkeys(repositories):
+            lacks += lacks_of_repository(connections.client_for(name), settings, name)
+        for owner in owners.values():
+            lacks += lacks_of_owner(connections.client_for(owner), settings, owner)
+    except SourceError as error:
+        yield Finding("permissions", "warning", str(error))
+    yield from (Finding(lack.subject, "warning", str(lack)) for lack in lacks)
+    if lacks:
+        advice = "grant it, or leave out what needs it with PHOENIX_GITHUB_CONTEXT; everything else is measured"
+        yield Finding("permissions", "warning", "not all that is fetched can be read, see above", advice)
+    elif visible:
+        yield Finding(
+            "permissions", "ok", f"all that is fetched can be read, tried on {len(repositories)} repositories"
+        )
+
+
+def _budget(budget: Governor, settings: Settings) -> Iterator[Finding]:
     if budget.limit is None or budget.remaining is None:
         return
     reserve = budget.limit * settings.github_reserve_ratio
@@ -141,8 +187,20 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
     stale = age > STALE
     minutes = f"published {age.total_seconds() / 60:.0f} minutes ago"
     yield Finding("snapshot", "warning" if stale else "ok", minutes, "is `phoenix up` running?" if stale else "")
+    gaps = [row for row in health if str(row["source"]).startswith("github_")]
     for row in health:
-        yield _health(row)
+        if row not in gaps:
+            yield _health(row)
+    yield from (_gap(row) for row in gaps[:GAPS_SHOWN])
+    if len(gaps) > GAPS_SHOWN:
+        rest = f"{len(gaps) - GAPS_SHOWN:,} more gaps in what goes with the runs"
+        yield Finding("gaps", "warning", rest, '`phoenix sql "from marts.data_health"` lists them')
+
+
+def _gap(row: Mapping[str, object]) -> Finding:
+    """Return what goes with the runs and is not here: a gap that is known, no problem."""
+    part = str(row["source"]).removeprefix("github_").replace("_", " ")
+    return Finding(f"gap {row['subject']}", "warning", f"{part}: {row['note'] or row['state']}")
 
 
 def _health(row: dict[str, object]) -> Finding:

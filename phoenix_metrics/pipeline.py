@@ -55,7 +55,7 @@ def run_sync(settings: Settings, *, since: str | None = None, reconcile: bool = 
     from phoenix_metrics.definitions import defs  # noqa: PLC0415  # the graph is costly to load
 
     prepare_dagster_home(settings)
-    config = {"reconcile": reconcile, **({"since": since} if since else {})}
+    config = {"everything": True, "reconcile": reconcile, **({"since": since} if since else {})}
     run_config = {
         "ops": {"github": {"config": config}},
         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import (
@@ -29,9 +29,6 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 _SECRETS = ("github_token", "argocd_token", "webhook_secret", "slack_webhook")
 _NOT_USED_YET = (
-    "github_app_id",
-    "github_app_private_key_file",
-    "github_installation_id",
     "argocd_url",
     "argocd_token",
     "argocd_ca_file",
@@ -41,6 +38,7 @@ _NOT_USED_YET = (
     "failure_for",
 )
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+CONTEXT = ("releases", "pull_requests", "rules", "runners", "billing")  # what goes with the runs
 _HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -56,6 +54,21 @@ def _repositories(value: object) -> object:
         if not _REPOSITORY.fullmatch(str(name)):
             raise ValueError("a comma-separated list of owner/name")
     return names
+
+
+def _context(value: object) -> object:
+    names = _split(value)
+    parts = tuple(names) if isinstance(names, tuple | list) else ()
+    if parts == ("none",):
+        return ()
+    if set(parts) - set(CONTEXT):
+        raise ValueError(f"a comma-separated list of {', '.join(CONTEXT)}, or none")
+    return names
+
+
+def _globs(value: object) -> object:
+    names = _split(value)
+    return () if names == ("none",) else names
 
 
 def _span(value: object) -> object:
@@ -98,6 +111,8 @@ def _url(value: object) -> object:
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
+Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
 Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Since = Annotated[date | timedelta, BeforeValidator(_since)]
@@ -127,11 +142,39 @@ class Settings(BaseSettings):
     github_token: SecretStr | None = Field(None, description="token with read access to Actions and metadata")
     github_repositories: Repositories = Field((), description="repositories to measure, owner/name, comma-separated")
     github_organizations: Names = Field((), description="organisations whose repositories to measure, comma-separated")
+    github_include: Names = Field(
+        (), description="of the organisations' repositories only these: globs over owner/name"
+    )
+    github_exclude: Names = Field((), description="of the organisations' repositories not these: globs over owner/name")
+    github_archived: bool = Field(
+        False, description="whether archived repositories of the organisations are measured too"
+    )
     github_since: Since = Field(
         timedelta(days=90), description="how far the first sync reaches: a date, or days such as 90d"
     )
     poll_minutes: Minutes = Field(5, description="minutes between two passes, a divisor of 60")
+    github_detail: Literal["full", "live", "failed", "bulk", "webhooks"] = Field(
+        "full",
+        description="how jobs are read: full (a request a run, once it ended), live (also while it runs), failed or "
+        "bulk (100 runs a request, without runner, queue and cost; failed reads failures in full), webhooks",
+    )
+    github_context: Context = Field(
+        CONTEXT,
+        description="what to fetch besides runs: releases, pull_requests, rules, runners, billing, or none",
+    )
+    github_checks: bool = Field(
+        False, description="whether to read checks of third parties; costs two requests for each commit"
+    )
+    github_reports: Globs = Field(
+        ("*junit*", "*test-result*", "*test-report*", "*surefire*"),
+        description="artifacts whose JUnit reports are read: globs over the artifact's name, comma-separated, or none",
+    )
+    github_report_mb: int = Field(100, ge=1, description="largest artifact to read reports from, in MB")
     github_reserve_ratio: float = Field(0.05, ge=0, lt=1, description="share of the hourly requests left to people")
+
+    github_points_per_minute: int | None = Field(
+        None, ge=1, description="requests a minute at most; 900 at github.com, else without limit by default"
+    )
 
     failure_ratio: float = Field(0.10, gt=0, lt=1, description="failure ratio above which a workflow needs attention")
     failure_min_runs: int = Field(20, ge=1, description="runs below which no verdict is given")

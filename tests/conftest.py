@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from phoenix_metrics.defs.ingest import Pass, sync_github
+from phoenix_metrics.defs.polling import Pass, Poll, sync_github
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import load_models
@@ -66,7 +66,7 @@ def one_pass() -> Callable[..., list[Pass]]:
     """Ingest and publish once; returns how each repository went."""
 
     def run(settings: Settings, **options: bool) -> list[Pass]:
-        passes = sync_github(settings, **options)
+        passes = sync_github(settings, Poll(**options))
         publish_landing(settings.home)
         return passes
 

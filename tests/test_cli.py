@@ -16,7 +16,7 @@ from phoenix_metrics.defs.ingest import Pass
 from phoenix_metrics.settings import CHECKOUT, Settings
 from phoenix_metrics.warehouse.models import load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
-from tests.github_server import GitHub
+from tests.github_server import Answer, GitHub
 
 QUERY = "select run_id, outcome from marts.workflow_runs order by run_id"
 
@@ -182,3 +182,31 @@ def test_the_doctor_tells_what_is_wrong(github: GitHub, published: Path, tmp_pat
     assert none.returncode == 1
     assert "nothing to measure is configured" in none.stdout
     assert "nothing is published yet" in none.stdout
+
+
+def test_the_doctor_names_the_permission_that_lacks(github: GitHub, published: Path) -> None:
+    """A token that lacks one permission is told which, and what stays a gap; that is no problem: exit code 0."""
+    forbidden = Answer(
+        403,
+        {"message": "Resource not accessible by personal access token"},
+        {"x-accepted-github-permissions": "pull_requests=read"},
+    )
+    github.extra |= {
+        "/repos/acme/shop/pulls": forbidden,
+        "/repos/acme/shop/actions/artifacts": ("artifacts", []),
+        "/repos/acme/shop/actions/runners": ("runners", []),
+        "/repos/acme/shop/branches/main": {"name": "main"},
+        "/repos/acme/shop/(releases|rules/branches/main)": [],
+        "/users/acme": {"type": "User"},
+    }
+    environ = sources(github, published)
+    told = phoenix("doctor", **environ, PHOENIX_GITHUB_TOKEN="x")
+    assert told.returncode == 0
+    lacking = [[part.strip() for part in line.split("│")] for line in told.stdout.splitlines() if "lacks" in line]
+    assert lacking == [
+        ["look", "acme/shop", "pull requests: the token lacks pull_requests=read; pull requests stay a gap"]
+    ]
+    without = phoenix("doctor", **environ, PHOENIX_GITHUB_TOKEN="x", PHOENIX_GITHUB_CONTEXT="releases,rules,runners")
+    assert "all that is fetched can be read" in without.stdout
+    github.extra["/repos/acme/shop/actions/runs"] = forbidden
+    assert phoenix("doctor", **environ, PHOENIX_GITHUB_TOKEN="x").returncode == 1

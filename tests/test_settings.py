@@ -66,6 +66,7 @@ def test_values_are_read_from_the_given_mapping() -> None:
         ("PHOENIX_FAILURE_RATIO", "10", "less than 1"),
         ("PHOENIX_FAILURE_FOR", "soon", "30m"),
         ("PHOENIX_POLL_MINUTES", "7", "5"),
+        ("PHOENIX_GITHUB_CONTEXT", "releases,pulls", "releases, pull_requests, rules, runners, billing, or none"),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_accepted(
@@ -138,3 +139,10 @@ def test_a_variable_of_a_later_version_is_checked_and_pointed_out() -> None:
         "PHOENIX_ARGOCD_TOKEN is set, but this version does not use it yet",
     )
     assert "s3cret" not in repr(loaded)
+
+
+def test_what_goes_with_the_runs_can_be_left_out() -> None:
+    """All of it by default, some of it by name, or none."""
+    assert load_settings({}).github_context == ("releases", "pull_requests", "rules", "runners", "billing")
+    assert load_settings({"PHOENIX_GITHUB_CONTEXT": "rules, billing"}).github_context == ("rules", "billing")
+    assert load_settings({"PHOENIX_GITHUB_CONTEXT": "none"}).github_context == ()

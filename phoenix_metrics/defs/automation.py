@@ -27,9 +27,18 @@ daily_reconcile = dg.ScheduleDefinition(
     name="daily_reconcile",
     job=sync,
     cron_schedule="37 3 * * *",
-    run_config={"ops": {"github": {"config": {"reconcile": True}}}},
+    run_config={"ops": {"github": {"config": {"everything": True, "reconcile": True}}}},
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Lists the last 31 days again, so that re-runs that began and ended between two passes are found.",
+)
+
+weekly_deep_reconcile = dg.ScheduleDefinition(
+    name="weekly_deep_reconcile",
+    job=sync,
+    cron_schedule="7 5 * * 6",
+    run_config={"ops": {"github": {"config": {"everything": True, "deep": True}}}},
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Lists the last 66 days of every repository again: a run may be run again for 30 days and take 35.",
 )
 
 

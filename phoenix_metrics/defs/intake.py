@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,12 +16,20 @@ from phoenix_metrics.errors import (
     RepositoryError,
     SourceError,
 )
+from phoenix_metrics.settings import Settings
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.connections import Connections
+from phoenix_metrics.sources.github.governor import Reading
 from phoenix_metrics.sources.github.items import Batch
 from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.warehouse import landing
 
 REPOSITORIES_AT_ONCE = 4
+
+
+def utc_now() -> datetime:
+    """Return the time, UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,9 @@ def state_of(error: SourceError) -> str:
     return next((state for kind, state in states.items() if isinstance(error, kind)), "failed")
 
 
-def land(home: Path, repository_id: int | None, batch: Batch) -> Counter[str]:
-    """Write a batch, one file for each source object; return how many rows of each."""
-    now = datetime.now(UTC)
+def land(home: Path, repository_id: int | None, batch: Batch, at: datetime | None = None) -> Counter[str]:
+    """Write a batch as fetched at a moment (now), one file for each source object; return how many rows of each."""
+    now = at or datetime.now(UTC)
     landed: Counter[str] = Counter()
     for source_object in landing.OBJECTS:
         records = [
@@ -140,3 +148,24 @@ def _visit_records(visits: Iterable[Visit]) -> Iterator[landing.Record]:
             "finished_at": now.isoformat(),
         }
         yield landing.Record(visit.repository_id, None, now, as_text(payload))
+
+
+def connect(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Connections:
+    """Return the clients that the settings allow, with what earlier runs knew of their budgets."""
+    return Connections(settings, [Reading(**row) for row in ask(settings.home, "budgets", {})], clock)
+
+
+def note_budgets(home: Path, connections: Connections) -> None:
+    """Write down what is known of the budgets, so that the next run asks nothing before GitHub's time."""
+    records = [
+        landing.Record(
+            None, None, reading.read_at, as_text({key: _text(value) for key, value in asdict(reading).items()})
+        )
+        for reading in connections.readings()
+    ]
+    if records:
+        landing.write_batch(home, "github_budgets", records)
+
+
+def _text(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

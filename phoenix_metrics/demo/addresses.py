@@ -94,6 +94,11 @@ _AT_REST = {
 }
 
 
+def organization(api: str) -> dict[str, Any]:
+    """Return the organisation as the API shows an account."""
+    return _account(api, ORGANIZATION, ORGANIZATION_ID, "Organization")
+
+
 def repository_url(api: str) -> str:
     """Return the address of the repository under one API root."""
     return f"{api}/repos/{FULL_NAME}"

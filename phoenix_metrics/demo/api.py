@@ -13,7 +13,7 @@ from starlette.routing import Route
 from phoenix_metrics.demo import manners
 from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
 from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
-from phoenix_metrics.demo.endpoints import OF_REPOSITORY, Endpoint, Question, not_found, organization_repositories
+from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.paging import Listing, page
 from phoenix_metrics.demo.times import written
@@ -61,7 +61,8 @@ class _Server:
         yield Route("/_control", self._control, methods=["GET", "POST", "DELETE"])
         for root in ("", _ENTERPRISE):
             yield Route(f"{root}/rate_limit", self._rate_limit)
-            yield Route(f"{root}/orgs/{{org}}/repos", self._handler("/orgs/{org}/repos", organization_repositories))
+            for path, endpoint in OF_ORGANIZATION.items():
+                yield Route(root + path, self._handler(path, endpoint))
             for path, endpoint in OF_REPOSITORY.items():
                 handler = self._handler(_BY_NAME + path, endpoint, list_path=_BY_ID + path)
                 yield Route(root + _BY_NAME + path, handler)

@@ -49,8 +49,7 @@ def _repository(question: Question) -> dict[str, Any]:
 
 def organization_repositories(question: Question) -> Listing:
     """Answer with the repositories of the organisation."""
-    if question.path["org"].lower() != addresses.ORGANIZATION:
-        raise not_found()
+    _check_organization(question)
     return Listing([_pushed_at(question)], lambda pushed_at: addresses.listed_repository(question.api, pushed_at))
 
 
@@ -100,6 +99,54 @@ def _job(question: Question) -> dict[str, Any]:
     return payloads.job_payload(question.api, run, attempt_number, job, question.now)
 
 
+def _branch(question: Question) -> dict[str, Any]:
+    if question.path["branch"] != addresses.DEFAULT_BRANCH:
+        raise not_found()
+    return {"name": addresses.DEFAULT_BRANCH, "protected": False, "protection": {"enabled": False}}
+
+
+def _nothing(key: str | None = None) -> Endpoint:
+    """Return an endpoint with an empty list: of this the demo organisation has nothing."""
+
+    def answer(question: Question) -> Listing:
+        _check_organization(question)
+        return Listing([], dict, key)
+
+    return answer
+
+
+def _no_bill(question: Question) -> dict[str, Any]:
+    _check_organization(question)
+    return {"usageItems": []}
+
+
+def _no_bill_in_sum(question: Question) -> dict[str, Any]:
+    _check_organization(question)
+    year = question.query.get("year", written(question.now)[:4])
+    return {"timePeriod": {"year": int(year)}, "organization": addresses.ORGANIZATION, "usageItems": []}
+
+
+def _account(question: Question) -> dict[str, Any]:
+    if question.path["username"].lower() != addresses.ORGANIZATION:
+        raise not_found()
+    return addresses.organization(question.api)
+
+
+def _check_organization(question: Question) -> None:
+    if question.path.get("org", addresses.ORGANIZATION).lower() != addresses.ORGANIZATION:
+        raise not_found()
+
+
+OF_ORGANIZATION: dict[str, Endpoint] = {
+    "/orgs/{org}/repos": organization_repositories,
+    "/orgs/{org}/actions/runners": _nothing("runners"),
+    "/orgs/{org}/actions/hosted-runners": _nothing("runners"),
+    "/orgs/{org}/actions/runner-groups": _nothing("runner_groups"),
+    "/organizations/{org}/settings/billing/usage": _no_bill,
+    "/organizations/{org}/settings/billing/usage/summary": _no_bill_in_sum,
+    "/users/{username}": _account,
+}
+
 OF_REPOSITORY: dict[str, Endpoint] = {
     "": _repository,
     "/actions/workflows": _workflows,
@@ -110,6 +157,12 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/actions/runs/{run_id}/attempts/{attempt_number}": _attempt,
     "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": _attempt_jobs,
     "/actions/jobs/{job_id}": _job,
+    "/actions/artifacts": _nothing("artifacts"),
+    "/actions/runners": _nothing("runners"),
+    "/releases": _nothing(),
+    "/pulls": _nothing(),
+    "/rules/branches/{branch}": _nothing(),
+    "/branches/{branch}": _branch,
 }
 
 

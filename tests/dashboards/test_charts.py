@@ -184,16 +184,17 @@ def test_a_workflow_is_named_once() -> None:
 
 
 def test_a_source_that_fell_behind_is_named() -> None:
-    """A source is late when others were read in full half an hour after it."""
+    """A source is late when others were read in full half an hour after it; a stated gap needs no attention."""
     newest = pd.Timestamp("2026-11-23 05:36")
     health = pd.DataFrame(
         {
-            "subject": ["acme/shop", "acme/tools", "landing/x.parquet"],
-            "state": ["ok", "ok", "set_aside"],
-            "last_success_at": [newest, newest - timedelta(hours=1), pd.NaT],
-            "last_attempt_at": [newest, newest - timedelta(hours=1), newest],
-            "missing_count": [0, 0, 1],
-            "note": [None, None, "not Parquet"],
+            "source": ["github", "github", "landing", "github_billing"],
+            "subject": ["acme/shop", "acme/tools", "landing/x.parquet", "acme"],
+            "state": ["ok", "ok", "set_aside", "no_access"],
+            "last_success_at": [newest, newest - timedelta(hours=1), pd.NaT, pd.NaT],
+            "last_attempt_at": [newest, newest - timedelta(hours=1), newest, newest],
+            "missing_count": [0, 0, 1, 0],
+            "note": [None, None, "not Parquet", "needs a permission"],
         }
     )
     assert [notice.sentence.replace(words.NBSP, " ") for notice in source_notices(health)] == [

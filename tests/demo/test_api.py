@@ -46,7 +46,10 @@ def openapi():
 
 
 def _errors(openapi, template, payload):
-    schema = openapi["paths"][template]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    answer = openapi["paths"][template]["get"]["responses"]["200"]
+    if "$ref" in answer:
+        answer = openapi["components"]["responses"][answer["$ref"].rpartition("/")[2]]
+    schema = answer["content"]["application/json"]["schema"]
     validator = jsonschema.Draft4Validator(
         {**schema, "components": openapi["components"]}, format_checker=jsonschema.FormatChecker()
     )
@@ -58,6 +61,14 @@ def test_every_answer_is_valid_by_githubs_openapi(openapi, sixty_days):
     get = sixty_days.ask
     repository = "/repos/{owner}/{repo}"
     paths = [("/rate_limit", "/rate_limit"), ("/orgs/{org}/repos", "/orgs/phoenix/repos")]
+    paths += [
+        (path, path.format(owner="phoenix", repo="platform", org="phoenix", branch="main"))
+        for path in (
+            *(f"/orgs/{{org}}/actions/{part}" for part in ("runners", "hosted-runners", "runner-groups")),
+            *(f"/organizations/{{org}}/settings/billing/usage{part}" for part in ("", "/summary")),
+            *(f"{repository}/{part}" for part in ("actions/artifacts", "releases", "pulls", "rules/branches/{branch}")),
+        )
+    ]
     paths += [(repository, "/repos/phoenix/platform")]
     for status in ("queued", "in_progress", "success", "failure", "cancelled", "startup_failure"):
         listed = f"{RUNS}?status={status}&per_page=20"
@@ -158,6 +169,7 @@ def test_pull_requests_can_be_left_out(sixty_days):
     "path",
     [
         *("/repos/phoenix/other", "/repos/someone/platform/actions/runs", "/orgs/other/repos", "/nothing"),
+        *("/orgs/other/actions/runners", "/organizations/other/settings/billing/usage", "/users/other"),
         *(f"{RUNS}/1", f"{RUNS}/99999999999999999999", f"{RUNS}/x", f"{RUNS}/18000000000/jobs", "/repositories/5"),
         *(
             "/repos/phoenix/platform/actions/jobs/999999999999999999",

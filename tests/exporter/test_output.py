@@ -1,5 +1,6 @@
 """What the exporter says of a small snapshot, against truth worked out without SQL."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -10,8 +11,9 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from phoenix_metrics.exporter.page import Page
+from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
-from tests.conftest import MODELS, publish_landing
+from tests.conftest import MODELS, publish_landing, rows
 from tests.exporter import truth
 from tests.exporter.landed import NOW, Attempt, ago, land, land_pass, land_workflow, publish
 from tests.exporter.truth import parsed, sample
@@ -145,3 +147,12 @@ def test_a_landing_file_set_aside_is_missing_and_is_no_stale_source(home: Path, 
     page = parsed(page_of(home).render()[0])
     assert page[sample("phoenix_source_missing", source="landing")] == 1
     assert sample("phoenix_source_last_success_timestamp_seconds", source="landing") not in page
+
+
+def test_a_stated_gap_is_no_stale_source(home: Path, page_of: Callable[..., Page]) -> None:
+    """A token that may not read the bill has a row in data_health and does not raise the alert on silent sources."""
+    visit = {"loop": "billing", "subject": "acme", "state": "no_access", "finished_at": NOW.isoformat()}
+    write_batch(home, "github_visits", [Record(None, None, NOW, json.dumps(visit))])
+    publish(home)
+    assert "github_billing" not in page_of(home).render()[0].decode()
+    assert rows(home, "select subject from marts.data_health where source = 'github_billing'") == [{"subject": "acme"}]

@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from phoenix_metrics.defs.ingest import sync_github
+from phoenix_metrics.defs.polling import sync_github
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
 from tests.conftest import all_marts, publish_landing, rows
 

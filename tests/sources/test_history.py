@@ -1,13 +1,14 @@
 """Passes over a repository, end to end from HTTP to marts: what is found, what it costs, what survives."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from phoenix_metrics.defs.ingest import Pass
+from phoenix_metrics.defs.polling import Pass, sync_github
 from phoenix_metrics.settings import Settings
-from tests.conftest import all_marts, rows, settings_for
+from tests.conftest import all_marts, publish_landing, rows, settings_for
 from tests.github_server import Fault, GitHub, serving
 
 OnePass = Callable[..., list[Pass]]
@@ -138,6 +139,8 @@ def test_a_refused_pass_keeps_what_it_read_and_the_next_goes_on(
     for run_id in range(1, 301):
         github.add_run(run_id, f"2026-01-{run_id % 28 + 1:02d}T08:00:00Z")
     github.limit, github.remaining = 300, 150
+    now = datetime.now(UTC)
+    github.resets_at = int((now + timedelta(hours=1)).timestamp())
     [done] = one_pass(settings)
     assert done.state == "partial"
     stored = len(outcomes(settings))
@@ -145,9 +148,12 @@ def test_a_refused_pass_keeps_what_it_read_and_the_next_goes_on(
     [health] = rows(settings.home, "select state, missing_count, note from marts.data_health")
     assert health["state"] == "partial"
     assert health["missing_count"] >= 1
-    github.limit = github.remaining = 5000
     github.requests.clear()
-    [done] = one_pass(settings)
+    assert one_pass(settings)[0].state == "partial"
+    assert github.requests == []  # the hour is not over, and a new process knows it
+    github.limit = github.remaining = 5000
+    [done] = sync_github(settings, clock=lambda: now + timedelta(hours=2))
+    publish_landing(settings.home)
     assert (done.state, len(outcomes(settings))) == ("ok", 300)
     assert github.counted("/jobs") == 300 - stored
     assert rows(settings.home, "select missing_count as n from marts.data_health") == [{"n": 0}]
@@ -171,10 +177,10 @@ def test_one_repository_that_fails_does_not_stop_the_others(github: GitHub, tmp_
     github.add_run(1, "2026-01-02T08:00:00Z")
     settings = settings_for(github, tmp_path / "home", PHOENIX_GITHUB_REPOSITORIES="acme/nope,acme/shop")
     passes = one_pass(settings)
-    assert [(done.outcome.repository, done.state) for done in passes] == [("acme/nope", "failed"), ("acme/shop", "ok")]
+    assert [(done.outcome.repository, done.state) for done in passes] == [("acme/nope", "unavailable"), ("acme/shop", "ok")]
     health = rows(settings.home, "select subject, state, run_count from marts.data_health order by subject")
     assert health == [
-        {"subject": "acme/nope", "state": "failed", "run_count": 0},
+        {"subject": "acme/nope", "state": "unavailable", "run_count": 0},
         {"subject": "acme/shop", "state": "ok", "run_count": 1},
     ]
 

@@ -19,6 +19,11 @@ class Window:
         """The window as GitHub's `created` parameter."""
         return f"{_iso(self.start)}..{_iso(self.end)}"
 
+    @property
+    def open_filter(self) -> str:
+        """The window as GitHub's `created` parameter, without an end."""
+        return f">={_iso(self.start)}"
+
     def split(self, count: int) -> list["Window"]:
         """Cut the window into at most `count` windows without gap or overlap, oldest first; a second is not cut."""
         seconds = int((self.end - self.start) / SECOND) + 1

@@ -1,0 +1,127 @@
+"""How many requests a day of a large organisation costs, by policy of detail: polled every five minutes.
+
+    bench_organization_day.py [--repositories N] [--active-every N] [--runs N] [--policies A,B] [--world-only]
+
+The organisation is simulated (tests/world) and met over HTTP; its clock goes through one day as fast as we can poll.
+The requests do not depend on the machine. The first poll, which reads the history, is told apart from the day.
+"""
+
+import argparse
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the simulation lives with the tests
+
+from tests.world import Limit, Request, World, WorldServer, serving
+from tests.world.days import Days
+
+DAY = datetime(2026, 3, 3, tzinfo=UTC)  # a Tuesday
+STEP = timedelta(minutes=5)
+UNLIMITED = 10_000_000  # so that the figures say what is asked for, not what is allowed
+
+
+def poll(server: WorldServer, now: datetime, policy: str) -> None:
+    """Do what the schedule does every five minutes: TO BE PLUGGED IN, with a home that stays for the whole day."""
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What one policy asked for."""
+
+    policy: str
+    first: list[Request]
+    day: list[Request]
+    seconds: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repositories", type=int, default=2000)
+    parser.add_argument("--active-every", type=int, default=20)
+    parser.add_argument("--runs", type=int, default=50, help="a day, of each active repository")
+    parser.add_argument("--policies", default="full,failed,bulk")
+    parser.add_argument("--world-only", action="store_true", help="let the day pass without polling")
+    options = parser.parse_args()
+    if options.world_only:
+        pass_a_day(options)
+        return
+    try:
+        report([measure(policy, options) for policy in options.policies.split(",")])
+    except NotImplementedError:
+        sys.exit("poll is not plugged in yet; --world-only lets the day pass without it")
+
+
+def organization(options: argparse.Namespace) -> tuple[World, Days]:
+    """Return an organisation at midnight: two days of work behind it, one ahead, and many repositories at rest."""
+    world = World(DAY - timedelta(days=2), sends_webhooks=False)
+    made = [world.add_repository(f"service-{number:04}") for number in range(options.repositories)]
+    active = made[:: options.active_every]
+    days = Days(world)
+    for number, repository in enumerate(made):
+        if number % options.active_every == 0:
+            continue
+        with world.at(DAY - timedelta(days=days.luck.uniform(3, 90))):
+            run, _ = world.create_run(repository)
+            world.complete(run)
+    for offset in (-2, -1, 0):
+        days.plan(active, DAY + timedelta(days=offset), options.runs)
+    days.advance_to(DAY)
+    return world, days
+
+
+def measure(policy: str, options: argparse.Namespace) -> Figures:
+    """Poll an organisation of its own through one day."""
+    world, days = organization(options)
+    limits = {"core": Limit(UNLIMITED), "graphql": Limit(UNLIMITED)}
+    started = time.perf_counter()
+    with serving(world, limits=limits) as server:
+        poll(server, world.now, policy)
+        first = len(server.requests)
+        while world.now < DAY + timedelta(days=1):
+            days.advance_to(world.now + STEP)
+            poll(server, world.now, policy)
+        return Figures(policy, server.requests[:first], server.requests[first:], time.perf_counter() - started)
+
+
+def report(figures: list[Figures]) -> None:
+    """Print what the first poll and the day cost, and what it was spent on."""
+    heads = ("first", "day", "an hour", "busiest", "GraphQL", "304", "seconds")
+    print(f"{'policy':<10}" + "".join(f"{head:>10}" for head in heads))
+    for found in figures:
+        core = [request for request in found.day if request.cost == "core"]
+        by_hour = [sum(request.at.hour == hour for request in core) for hour in range(24)]
+        values = (
+            sum(request.cost is not None for request in found.first),
+            len(core),
+            len(core) / 24,
+            max(by_hour),
+            sum(request.cost == "graphql" for request in found.day),
+            sum(request.status == 304 for request in found.day),
+            found.seconds,
+        )
+        print(f"{found.policy:<10}" + "".join(f"{value:>10,.0f}" for value in values))
+        for kind in sorted({request.kind for request in found.day}):
+            print(f"  {kind:<20}{sum(request.kind == kind for request in found.day):>10,}")
+
+
+def pass_a_day(options: argparse.Namespace) -> None:
+    """Print what happens in the organisation in that day, and how long the simulation alone takes."""
+    started = time.perf_counter()
+    world, days = organization(options)
+    before, count = len(world.runs), len(world.repositories)
+    while world.now < DAY + timedelta(days=1):
+        days.advance_to(world.now + STEP)
+    truth = world.truth()
+    again = sum(run.attempt > 1 and run.started_at >= DAY.strftime("%Y-%m-%d") for run in truth.runs)
+    print(
+        f"{count:,} repositories; {len(world.runs) - before:,} runs and {again:,} re-runs in the day; "
+        f"{len(truth.jobs):,} jobs in all, {time.perf_counter() - started:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    main()

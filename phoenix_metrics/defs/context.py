@@ -1,0 +1,176 @@
+"""What goes with the runs: releases, pull requests, checks, rules, runners and bills, each fetched when it is due.
+
+A source that refuses never fails the run: how each visit went is landed, and marts.data_health states what is missing.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from phoenix_metrics.defs.intake import Visit, connect, land_visit, note_visits, visit_repositories
+from phoenix_metrics.defs.known import ask
+from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.sources.github.billing import fetch_billing_usage
+from phoenix_metrics.sources.github.checks import fetch_commit_checks
+from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.items import Batch
+from phoenix_metrics.sources.github.pull_requests import fetch_pull_requests
+from phoenix_metrics.sources.github.releases import fetch_releases
+from phoenix_metrics.sources.github.rules import fetch_branch_rules
+from phoenix_metrics.sources.github.runners import (
+    fetch_hosted_runners,
+    fetch_organization_runners,
+    fetch_repository_runners,
+    fetch_runner_groups,
+)
+from phoenix_metrics.sources.github.side_loops import is_organization
+
+PULL_REQUESTS_EVERY = timedelta(minutes=15)
+RELEASES_EVERY = timedelta(hours=1)
+CHECKS_EVERY = timedelta(hours=1)
+RUNNERS_EVERY = timedelta(hours=1)
+BILLING_EVERY = timedelta(hours=6)
+REPOSITORY_RUNNERS_EVERY = timedelta(days=1)  # few repositories have any, and the list costs a request of each
+RULES_EVERY = timedelta(days=1)
+
+COMMITS_A_VISIT = 50  # commits of a repository whose checks one visit reads, at two requests each
+
+ClientFor = Callable[[str], GitHubClient]
+FetchOrganization = Callable[[GitHubClient, str, Visit], Iterable[Batch]]
+Loop = Callable[[Settings, ClientFor], list[Visit]]
+
+
+def visit_releases(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch new releases of every measured repository that is due."""
+    fetch = partial(fetch_releases, since=settings.since_at(datetime.now(UTC)))
+    return visit_repositories(settings.home, client_for, "releases", RELEASES_EVERY, fetch)
+
+
+def visit_pull_requests(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch new and changed pull requests of every measured repository that is due."""
+    fetch = partial(fetch_pull_requests, since=settings.since_at(datetime.now(UTC)))
+    return visit_repositories(settings.home, client_for, "pull_requests", PULL_REQUESTS_EVERY, fetch)
+
+
+def visit_checks(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch the checks of third parties on commits of the default branches whose runs have ended."""
+    commits: dict[int, list[str]] = {}
+    for row in ask(settings.home, "unchecked_commits", {"count": COMMITS_A_VISIT}):
+        commits.setdefault(row["repository_id"], []).append(row["head_sha"])
+    fetch = partial(fetch_commit_checks, commits=commits)
+    return visit_repositories(settings.home, client_for, "checks", CHECKS_EVERY, fetch)
+
+
+def visit_rules(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch what guards the default branch of every measured repository that is due."""
+    return visit_repositories(settings.home, client_for, "rules", RULES_EVERY, fetch_branch_rules)
+
+
+def visit_runners(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch the runners of repositories and organisations, each list by a loop of its own: each has its permission."""
+    visit = partial(visit_organizations, settings, client_for)
+    return [
+        *visit_repositories(
+            settings.home, client_for, "repository_runners", REPOSITORY_RUNNERS_EVERY, fetch_repository_runners
+        ),
+        *visit("runners", RUNNERS_EVERY, fetch_organization_runners),
+        *visit("hosted_runners", RUNNERS_EVERY, fetch_hosted_runners),
+        *visit("runner_groups", RUNNERS_EVERY, fetch_runner_groups),
+    ]
+
+
+def visit_billing(settings: Settings, client_for: ClientFor) -> list[Visit]:
+    """Fetch what GitHub charges the organisations for Actions."""
+    now = datetime.now(UTC)
+    fetch = partial(fetch_billing_usage, since=settings.since_at(now).date(), today=now.date())
+    return visit_organizations(settings, client_for, "billing", BILLING_EVERY, fetch)
+
+
+def visit_organizations(
+    settings: Settings, client_for: ClientFor, loop: str, every: timedelta, fetch: FetchOrganization
+) -> list[Visit]:
+    """Let a side loop visit each organisation it has not visited for `every`, and land what it yields.
+
+    Organisations are those of the settings and the owners of measured repositories, as far as they are no persons.
+    """
+    now = datetime.now(UTC)
+    visits = []
+    for row in ask(settings.home, "organizations", {"loop": loop, "names": list(settings.github_organizations)}):
+        if row["tried_at"] is None or now - row["tried_at"] >= every:
+            visit = Visit(loop, row["organization"], cursor=row["cursor"])
+            client = client_for(visit.subject).counted()
+            batches = partial(_fetch_of_organization, client, visit, row["is_named"], fetch)
+            visits.append(land_visit(settings.home, visit, batches))
+            visit.request_count = client.request_count
+    note_visits(settings.home, visits)
+    return visits
+
+
+def _fetch_of_organization(
+    client: GitHubClient, visit: Visit, is_named: bool, fetch: FetchOrganization
+) -> Iterator[Batch]:
+    if is_named or is_organization(client, visit.subject):
+        yield from fetch(client, visit.subject, visit)
+
+
+def is_switched_on(settings: Settings, name: str) -> bool:
+    """Whether the settings want a part of what goes with the runs."""
+    return settings.github_checks if name == "checks" else name in settings.github_context
+
+
+def _asset(name: str, loop: Loop, objects: Mapping[str, str]) -> dg.AssetsDefinition:
+    specs = [
+        dg.AssetSpec(
+            ["landing", source_object],
+            deps=[["landing", "github_syncs"]],
+            group_name="landing",
+            kinds={"parquet"},
+            description=description,
+        )
+        for source_object, description in objects.items()
+    ]
+
+    @dg.multi_asset(name=f"github_{name}", specs=specs)
+    def fetched(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
+        settings = load_settings(os.environ)
+        is_wanted = settings.has_sources and is_switched_on(settings, name)
+        visits = loop(settings, connect(settings).client_for) if is_wanted else []
+        for visit in visits:
+            if visit.state != "ok":
+                context.log.warning("%s of %s: %s", visit.loop, visit.subject, visit.note)
+        landed: Counter[str] = sum((visit.landed for visit in visits), Counter())
+        states = Counter(f"visits {visit.state}" for visit in visits)
+        for source_object in objects:
+            rows = {"rows": landed[source_object]}
+            yield dg.MaterializeResult(asset_key=["landing", source_object], metadata={**rows, **states})
+
+    return fetched
+
+
+LOOPS = [
+    _asset("releases", visit_releases, {"github_releases": "Published releases with the commits of their tags."}),
+    _asset(
+        "pull_requests", visit_pull_requests, {"github_pull_requests": "Pull requests with the commits they became."}
+    ),
+    _asset(
+        "checks",
+        visit_checks,
+        {"github_commit_checks": "Checks of third parties on commits; only with PHOENIX_GITHUB_CHECKS."},
+    ),
+    _asset("rules", visit_rules, {"github_branch_rules": "What must hold before a change gets into a default branch."}),
+    _asset(
+        "runners",
+        visit_runners,
+        {
+            "github_runners": "Self-hosted runners as listed.",
+            "github_hosted_runners": "Larger runners hosted by GitHub, as listed.",
+            "github_runner_groups": "Groups of runners as listed.",
+        },
+    ),
+    _asset("billing", visit_billing, {"github_billing_usage": "What GitHub charged for Actions, by day or month."}),
+]

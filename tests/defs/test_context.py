@@ -1,0 +1,485 @@
+"""What goes with the runs, from GitHub's answers over HTTP to staging: whole, once, and with gaps that are stated."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phoenix_metrics.defs import context
+from phoenix_metrics.defs.intake import Visit
+from phoenix_metrics.demo.addresses import REPOSITORY_ID
+from phoenix_metrics.demo.api import app
+from phoenix_metrics.pipeline import run_sync
+from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
+from phoenix_metrics.sources.github.connections import Connections
+from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.warehouse.landing import Record, list_files, write_batch
+from phoenix_metrics.warehouse.staging import load_landing
+from phoenix_metrics.warehouse.store import writing
+from tests.conftest import publish_landing, settings_for
+from tests.conftest import rows as published
+from tests.demo.conftest import serving
+from tests.github_server import Answer, Fault, GitHub
+
+NOW = datetime.now(UTC)
+BASE = "/repositories/1"
+
+
+@dataclass
+class Shop:
+    """What the small GitHub's repository and organisation have besides runs."""
+
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+    rules: list[dict[str, Any]] = field(default_factory=list)
+    protection: dict[str, Any] | None = None
+    runners: list[dict[str, Any]] = field(default_factory=list)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    sums: list[dict[str, Any]] | None = None
+    has_lines: bool = True
+
+    def answers(self) -> dict[str, Any]:
+        """Return them as the small GitHub's answers, by address."""
+        return {
+            f"{BASE}/releases": lambda match, query: self.releases,
+            rf"{BASE}/git/ref/tags/(.*)": lambda match, query: self._tag(match[1]),
+            rf"{BASE}/git/tags/(.*)": lambda match, query: {"object": {"type": "commit", "sha": match[1][::-1]}},
+            f"{BASE}/pulls": lambda match, query: sorted(self.pulls, key=lambda p: p["updated_at"], reverse=True),
+            f"{BASE}/rules/branches/main": lambda match, query: self.rules,
+            f"{BASE}/branches/main": lambda match, query: {
+                "name": "main",
+                "protected": self.protection is not None,
+                "protection": self.protection or {"enabled": False},
+            },
+            f"{BASE}/actions/runners": lambda match, query: ("runners", []),
+            "/users/acme": {"login": "acme", "type": "Organization"},
+            "/orgs/acme/actions/runners": lambda match, query: ("runners", self.runners),
+            "/orgs/acme/actions/hosted-runners": ("runners", []),
+            "/orgs/acme/actions/runner-groups": ("runner_groups", []),
+            "/organizations/acme/settings/billing/usage": self._usage,
+            "/organizations/acme/settings/billing/usage/summary": self._sums,
+        }
+
+    def _tag(self, name: str) -> Any:
+        return {"object": self.tags[name]} if name in self.tags else None
+
+    def _usage(self, match: object, query: dict[str, str]) -> Any:
+        month = f"{int(query['year']):04d}-{int(query['month']):02d}"
+        lines = [line for line in self.lines if line["date"].startswith(month)]
+        return {"usageItems": lines} if self.has_lines else Answer(404, {"message": "Not Found"})
+
+    def _sums(self, match: object, query: dict[str, str]) -> Any:
+        if self.sums is None:
+            return Answer(403, {"message": "Resource not accessible"}, {"x-accepted-github-permissions": "x=read"})
+        return {"timePeriod": {}, "organization": "acme", "usageItems": self.sums}
+
+
+@pytest.fixture
+def shop(github: GitHub) -> Shop:
+    """A repository with nothing besides runs, which tests fill."""
+    world = Shop()
+    github.extra |= world.answers()
+    return world
+
+
+@pytest.fixture
+def measured(github: GitHub, settings: Settings, shop: Shop) -> Settings:
+    """Settings whose repository was just synced."""
+    land_sync(settings.home, github)
+    return settings
+
+
+def land_sync(home: Path, github: GitHub) -> None:
+    """Land what a pass over a repository leaves behind."""
+    repository = github.description()
+    write_batch(home, "github_repositories", [Record(github.repository_id, 1, NOW, as_text(repository))])
+    sync = {"repository": github.full_name, "repository_id": github.repository_id, "state": "ok"}
+    payload = as_text({**sync, "finished_at": NOW.isoformat()})
+    write_batch(home, "github_syncs", [Record(github.repository_id, None, NOW, payload)])
+
+
+def visit(loop: context.Loop, settings: Settings) -> list[tuple[str, str]]:
+    """Run a loop once; return each visit's subject and state."""
+    return [(done.subject, done.state) for done in run(loop, settings)]
+
+
+def run(loop: context.Loop, settings: Settings) -> list[Visit]:
+    return loop(settings, Connections(settings).client_for)
+
+
+def staged(home: Path, query: str) -> list[tuple[Any, ...]]:
+    """Load landing and ask staging."""
+    with writing(home) as connection:
+        load_landing(connection, home)
+        return connection.execute(query).fetchall()
+
+
+def make_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every loop be due at once."""
+    for name in [name for name in vars(context) if name.endswith("_EVERY")]:
+        monkeypatch.setattr(context, name, timedelta(0))
+
+
+def release(number: int, published_at: str, **changes: Any) -> dict[str, Any]:
+    kept = {"id": number, "tag_name": f"v{number}", "target_commitish": "main", "name": f"Release {number}"}
+    times = {"created_at": published_at, "published_at": published_at, "updated_at": None}
+    rest = {"draft": False, "prerelease": False, "author": {"id": 5, "login": "ada"}, "html_url": "u", "body": "long"}
+    return {**kept, **times, **rest, **changes}
+
+
+def pull(number: int, updated_at: str, **changes: Any) -> dict[str, Any]:
+    repository = {"id": 1, "full_name": "acme/shop", "description": "bulky"}
+    kept = {"id": number * 10, "number": number, "title": f"Change {number}", "state": "open", "draft": False}
+    times = {"created_at": "2026-01-01T08:00:00Z", "updated_at": updated_at, "closed_at": None, "merged_at": None}
+    ends = {"head": {"ref": "it", "sha": f"h{number}", "repo": repository}, "base": {"ref": "main", "sha": "b"}}
+    rest = {"user": {"id": 5, "login": "ada", "type": "User"}, "labels": [], "merge_commit_sha": None, "html_url": "u"}
+    return {**kept, **times, **ends, **rest, **changes}
+
+
+def test_releases_come_with_the_commit_of_their_tag(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """Lightweight, annotated and deleted tags; drafts and what is older than the history are left out."""
+    shop.releases = [
+        release(5, "2026-02-05T08:00:00Z"),
+        release(4, "2026-02-04T08:00:00Z"),
+        release(3, "2026-02-03T08:00:00Z", tag_name="lib/v3 rc"),
+        {**release(2, "2026-02-02T08:00:00Z"), "draft": True, "published_at": None},
+        release(1, "2025-12-31T08:00:00Z"),
+    ]
+    shop.tags = {"v5": {"type": "commit", "sha": "abc"}, "lib/v3%20rc": {"type": "tag", "sha": "fed"}}
+    assert visit(context.visit_releases, measured) == [("acme/shop", "ok")]
+    query = "select release_id, tag, commit_sha from staging.github_releases order by release_id"
+    assert staged(measured.home, query) == [(3, "lib/v3 rc", "def"), (4, "v4", None), (5, "v5", "abc")]
+
+
+def test_a_second_visit_fetches_only_news(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request when nothing changed and no file; a release that was changed later is read again."""
+    shop.releases = [release(number, f"2026-02-0{number}T08:00:00Z") for number in (2, 1)]
+    visit(context.visit_releases, measured)
+    make_due(monkeypatch)
+    before = len(github.requests)
+    visit(context.visit_releases, measured)
+    assert len(github.requests) - before == 1
+    assert len([file for file in list_files(measured.home) if file.startswith("github_releases")]) == 1
+    shop.releases[1] = {**shop.releases[1], "name": "Mended", "updated_at": "2026-02-09T08:00:00Z"}
+    visit(context.visit_releases, measured)
+    query = "select release_id, name from staging.github_releases order by release_id"
+    assert staged(measured.home, query) == [(1, "Mended"), (2, "Release 2")]
+
+
+def test_a_visit_that_is_not_due_asks_nothing(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """Each loop keeps its cadence in the data: a second pass right after the first makes no request at all."""
+    loops = [context.visit_releases, context.visit_pull_requests, context.visit_rules, context.visit_runners]
+    for loop in [*loops, context.visit_billing]:
+        assert visit(loop, measured)
+    before = len(github.requests)
+    for loop in [*loops, context.visit_billing]:
+        assert visit(loop, measured) == []
+    assert len(github.requests) == before
+
+
+def test_pull_requests_keep_their_newest_state(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """250 are read on three pages; later only the first page, up to what is known, and the merge is in."""
+    shop.pulls = [pull(number, f"2026-02-01T{number // 60:02d}:{number % 60:02d}:00Z") for number in range(1, 251)]
+    visit(context.visit_pull_requests, measured)
+    assert github.counted(r"/pulls") == 3
+    assert staged(measured.home, "select count(*), count(merge_commit_sha) from staging.github_pull_requests") == [
+        (250, 0)
+    ]
+    make_due(monkeypatch)
+    merged = {"state": "closed", "merged_at": "2026-02-02T08:00:00Z", "merge_commit_sha": "m7"}
+    shop.pulls[6] = pull(7, "2026-02-02T08:00:00Z", **merged)
+    visit(context.visit_pull_requests, measured)
+    assert github.counted(r"/pulls") == 4
+    query = (
+        "select number, state, merge_commit_sha, head_sha from staging.github_pull_requests "
+        "where number in (7, 8) order by all"
+    )
+    assert staged(measured.home, query) == [(7, "merged", "m7", "h7"), (8, "open", None, "h8")]
+
+
+def test_a_visit_that_is_cut_off_is_made_up_for(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server fails on the second page: the first is kept, the cursor stays, and the next visit reads it all."""
+    shop.pulls = [pull(number, f"2026-02-01T{number // 60:02d}:{number % 60:02d}:00Z") for number in range(1, 151)]
+    github.faults.append(Fault(r"pulls.*page=2", status=422))
+    [done] = run(context.visit_pull_requests, measured)
+    assert (done.state, done.cursor) == ("failed", None)
+    count = "select count(*) from staging.github_pull_requests"
+    assert staged(measured.home, count) == [(100,)]
+    make_due(monkeypatch)
+    [done] = run(context.visit_pull_requests, measured)
+    assert done.state == "ok"
+    assert done.cursor == "2026-01-01T00:00:00+00:00..2026-02-01T02:30:00+00:00"
+    assert staged(measured.home, count) == [(150,)]
+
+
+def test_a_kill_in_the_middle_loses_nothing(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """The process dies while the second page is asked for: the first page is kept, the next visit due at once."""
+    listed = github.extra[f"{BASE}/pulls"]
+    shop.pulls = [pull(number, f"2026-02-01T{number // 60:02d}:{number % 60:02d}:00Z") for number in range(1, 151)]
+    program = (
+        "import os; from phoenix_metrics.defs.context import load_settings, visit_pull_requests; "
+        "from phoenix_metrics.sources.github.connections import Connections; "
+        "settings = load_settings(os.environ); visit_pull_requests(settings, Connections(settings).client_for)"
+    )
+    environ = {"PHOENIX_HOME": str(measured.home), "PHOENIX_GITHUB_API_URL": github.url}
+    environ |= {"PHOENIX_GITHUB_REPOSITORIES": "acme/shop", "PHOENIX_GITHUB_SINCE": "2026-01-01"}
+    process = subprocess.Popen([sys.executable, "-c", program], env={**os.environ, **environ}, cwd=CHECKOUT)
+
+    def kill(match: object, query: dict[str, str]) -> Any:
+        if query.get("page") == "2":
+            process.kill()
+        return listed(match, query)
+
+    github.extra[f"{BASE}/pulls"] = kill
+    assert process.wait(60) == -signal.SIGKILL
+    count = "select count(*) from staging.github_pull_requests"
+    assert staged(measured.home, count) == [(100,)]
+    github.extra[f"{BASE}/pulls"] = listed
+    assert visit(context.visit_pull_requests, measured) == [("acme/shop", "ok")]
+    assert staged(measured.home, count) == [(150,)]
+
+
+def test_a_longer_history_is_read_when_it_is_wanted(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A PHOENIX_GITHUB_SINCE further back brings the older ones, once."""
+    shop.pulls = [pull(2, "2026-02-01T08:00:00Z"), pull(1, "2025-06-01T08:00:00Z")]
+    visit(context.visit_pull_requests, measured)
+    count = "select count(*) from staging.github_pull_requests"
+    assert staged(measured.home, count) == [(1,)]
+    make_due(monkeypatch)
+    longer = settings_for(github, measured.home, PHOENIX_GITHUB_SINCE="2025-01-01")
+    [done] = run(context.visit_pull_requests, longer)
+    assert staged(measured.home, count) == [(2,)]
+    assert done.cursor == "2025-01-01T00:00:00+00:00..2026-02-01T08:00:00+00:00"
+    assert [done.landed.total() for done in run(context.visit_pull_requests, measured)] == [0]
+
+
+def test_rules_fall_back_to_classic_protection(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The branch is asked only where no ruleset holds."""
+    status = {"enforcement_level": "everyone", "contexts": ["test"], "checks": [{"context": "test", "app_id": None}]}
+    shop.protection = {"enabled": True, "required_status_checks": status}
+    visit(context.visit_rules, measured)
+    query = "select protection, required_checks from staging.github_branch_rules"
+    assert staged(measured.home, query) == [("classic", [{"context": "test", "app_id": None}])]
+    make_due(monkeypatch)
+    parameters = {"required_status_checks": [{"context": "lint", "integration_id": 15368}]}
+    shop.rules = [{"type": "required_status_checks", "ruleset_id": 1, "parameters": parameters}]
+    visit(context.visit_rules, measured)
+    assert staged(measured.home, query) == [("rulesets", [{"context": "lint", "app_id": 15368}])]
+    assert github.counted(r"/branches/main$") == 1
+
+
+def test_checks_of_third_parties_are_read_once_a_commit(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two requests for each commit whose runs have ended; GitHub's own jobs are left out, nothing is asked twice."""
+    own, codecov = {"id": 1, "slug": "github-actions"}, {"id": 254, "slug": "codecov"}
+    for number in (1, 2, 3):
+        made = github.add_run(number, f"2026-02-0{number}T08:00:00Z", None if number == 3 else "success")
+        write_batch(measured.home, "github_runs", [Record(1, number, NOW, as_text(made))])
+    check = {"status": "completed", "conclusion": "success", "started_at": None, "completed_at": None, "output": {}}
+    github.extra[rf"{BASE}/commits/(\w+)/check-runs"] = lambda match, query: (
+        "check_runs",
+        [
+            {**check, "id": int(match[1], 16) * 10 + i, "name": app["slug"], "app": app}
+            for i, app in enumerate([own, codecov])
+        ],
+    )
+    github.extra[rf"{BASE}/commits/(\w+)/statuses"] = lambda match, query: [
+        {"id": int(match[1], 16), "context": "ci/old", "state": "success", "created_at": "2026-02-01T08:00:00Z"}
+    ]
+    visit(context.visit_checks, measured)
+    assert github.counted("/commits/") == 4
+    query = "select check_run_id, app from staging.github_check_runs order by all"
+    assert staged(measured.home, query) == [(11, "codecov"), (21, "codecov")]
+    assert staged(measured.home, "select status_id from staging.github_commit_statuses order by all") == [(1,), (2,)]
+    make_due(monkeypatch)
+    visit(context.visit_checks, measured)
+    assert github.counted("/commits/") == 4
+
+
+def test_runners_of_organisation_and_repository(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """Four lists, each a visit of its own; the owner of a repository is asked without being configured."""
+    labels = [{"id": 1, "name": "self-hosted", "type": "read-only"}, {"name": "GPU", "type": "custom"}]
+    shop.runners = [{"id": 3, "name": "big", "os": "linux", "status": "online", "busy": True, "labels": labels}]
+    machine = {"id": "4-core", "cpu_cores": 4, "memory_gb": 16, "storage_gb": 150}
+    hosted = {"id": 4, "name": "ubuntu-latest-m", "platform": "linux-x64", "status": "Ready"}
+    github.extra |= {
+        f"{BASE}/actions/runners": ("runners", [{**shop.runners[0], "id": 5, "labels": []}]),
+        "/orgs/acme/actions/hosted-runners": ("runners", [{**hosted, "machine_size_details": machine}]),
+        "/orgs/acme/actions/runner-groups": ("runner_groups", [{"id": 1, "name": "Default", "default": True}]),
+    }
+    assert visit(context.visit_runners, measured) == [("acme/shop", "ok"), *[("acme", "ok")] * 3]
+    query = "select scope, runner_id, label_set, is_busy from staging.github_runners order by runner_id"
+    assert staged(measured.home, query) == [("acme", 3, "gpu,self-hosted", True), ("1", 5, "", True)]
+    query = "select organization, name, cpu_cores from staging.github_hosted_runners"
+    assert staged(measured.home, query) == [("acme", "ubuntu-latest-m", 4)]
+    assert staged(measured.home, "select organization, name from staging.github_runner_groups") == [("acme", "Default")]
+
+
+def test_a_person_has_no_runners_to_list(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """The owner of a repository may be a person; that is no gap."""
+    github.extra["/users/acme"] = {"login": "acme", "type": "User"}
+    assert visit(context.visit_billing, measured) == [("acme", "ok")]
+    assert github.counted("/organizations/") == 0
+
+
+LINE = {
+    "product": "Actions",
+    "sku": "Actions Linux",
+    "unitType": "minutes",
+    "quantity": 100.5,
+    "pricePerUnit": 0.006,
+    "grossAmount": 0.603,
+    "discountAmount": 0.1,
+    "netAmount": 0.503,
+    "organizationName": "acme",
+    "repositoryName": "acme/shop",
+}
+SUM = {
+    "product": "Actions",
+    "sku": "actions_linux",
+    "unitType": "Minutes",
+    "pricePerUnit": 0.006,
+    "grossQuantity": 100.5,
+    "grossAmount": 0.603,
+    "discountQuantity": 0,
+    "discountAmount": 0.1,
+    "netQuantity": 100.5,
+    "netAmount": 0.503,
+}
+MONEY = "product, sku, unit, quantity, price_per_unit, gross_amount, discount_amount, net_amount"
+
+
+def test_both_shapes_of_the_bill_come_to_the_same(
+    github: GitHub, shop: Shop, measured: Settings, tmp_path: Path
+) -> None:
+    """An organisation that answers with lines and one that gives only sums have equal rows, but for the period."""
+    today = datetime.now(UTC).date()
+    recent = settings_for(github, measured.home, PHOENIX_GITHUB_SINCE=today.replace(day=1).isoformat())
+    shop.lines = [{"date": today.isoformat(), **LINE}, {"date": today.isoformat(), **LINE, "product": "Copilot"}]
+    visit(context.visit_billing, recent)
+    by_line = staged(recent.home, f"select {MONEY}, period, repository from staging.github_billing_usage")
+    summed = settings_for(github, tmp_path / "summed", PHOENIX_GITHUB_SINCE=today.replace(day=1).isoformat())
+    land_sync(summed.home, github)
+    shop.has_lines, shop.sums = False, [SUM]
+    assert visit(context.visit_billing, summed) == [("acme", "ok")]
+    by_sum = staged(summed.home, f"select {MONEY}, period, repository from staging.github_billing_usage")
+    money = ("actions", "actions_linux", "minutes", 100.5, 0.006, 0.603, 0.1, 0.503)
+    assert (by_line, by_sum) == ([(*money, "day", "acme/shop")], [(*money, "month", "")])
+
+
+def test_settled_days_of_a_bill_are_not_read_again(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every month of the history once, then only days of the last days; a corrected line replaces what it said."""
+    today = datetime.now(UTC).date()
+    first = today.replace(day=1) - timedelta(days=40)
+    recent = settings_for(github, measured.home, PHOENIX_GITHUB_SINCE=first.isoformat())
+    months = {(first + timedelta(days=day)).strftime("%Y-%m") for day in range((today - first).days + 1)}
+    shop.lines = [{"date": day.isoformat(), **LINE} for day in (first, today)]
+    [done] = run(context.visit_billing, recent)
+    assert github.counted("billing/usage") == len(months)
+    assert (done.cursor, done.landed.total()) == ((today - context_settled()).isoformat(), 2)
+    make_due(monkeypatch)
+    shop.lines = [{"date": day.isoformat(), **LINE, "quantity": 7} for day in (first, today)]
+    [done] = run(context.visit_billing, recent)
+    assert done.landed.total() == 1
+    query = "select quantity from staging.github_billing_usage order by starts_on"
+    assert staged(recent.home, query) == [(100.5,), (7.0,)]
+
+
+def context_settled() -> timedelta:
+    """How old a day of a bill is when it counts as settled."""
+    return timedelta(days=5)
+
+
+def test_a_missing_permission_is_a_stated_gap(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """A token without three permissions: each is named in data_health, and everything else is there."""
+    shop.releases = [release(1, "2026-02-01T08:00:00Z")]
+    forbidden = {"message": "Resource not accessible by personal access token"}
+    for path, permission in (
+        (f"{BASE}/pulls", "pull_requests=read"),
+        ("/orgs/acme/actions/hosted-runners", "organization_administration=read"),
+    ):
+        github.faults.append(Fault(path, 403, {"x-accepted-github-permissions": permission}, forbidden, count=9))
+    shop.has_lines = False
+    for loop in (context.visit_releases, context.visit_pull_requests, context.visit_runners, context.visit_billing):
+        visit(loop, measured)
+    publish_landing(measured.home)
+    gaps = published(measured.home, "from marts.data_health where source <> 'github' order by source, subject")
+    assert [(gap["source"], gap["subject"], gap["state"], gap["last_success_at"]) for gap in gaps] == [
+        ("github_billing", "acme", "no_access", None),
+        ("github_hosted_runners", "acme", "no_access", None),
+        ("github_pull_requests", "acme/shop", "no_access", None),
+    ]
+    notes = " ".join(str(gap["note"]) for gap in gaps)
+    for permission in ("pull_requests=read", "organization_administration=read"):
+        assert permission in notes
+    assert staged(measured.home, "select count(*) from staging.github_releases") == [(1,)]
+
+
+def test_a_forbidden_part_never_fails_the_run(
+    github: GitHub, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A whole pass through Dagster with one part forbidden and one switched off publishes all the rest."""
+    for name in [name for name in os.environ if name.startswith(("PHOENIX_", "DAGSTER_"))]:
+        monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    monkeypatch.setenv("PHOENIX_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", str(home / "dagster"))
+    monkeypatch.setenv("PHOENIX_GITHUB_API_URL", github.url)
+    monkeypatch.setenv("PHOENIX_GITHUB_REPOSITORIES", github.full_name)
+    monkeypatch.setenv("PHOENIX_GITHUB_SINCE", "2026-01-01")
+    monkeypatch.setenv("PHOENIX_GITHUB_CONTEXT", "releases,pull_requests,rules,runners")
+    github.add_run(1, "2026-01-02T08:00:00Z")
+    shop.pulls = [pull(1, "2026-02-01T08:00:00Z")]
+    github.extra[f"{BASE}/releases"] = Answer(403, {"message": "Resource not accessible"})
+    report = run_sync(load_settings(os.environ))
+    assert (report.run_count, report.failed_sources) == (1, {})
+    assert staged(home, "select count(*) from staging.github_pull_requests") == [(1,)]
+    assert github.counted("billing") == 0
+    gaps = published(home, "select source, subject, state from marts.data_health where state = 'no_access'")
+    assert gaps == [{"source": "github_releases", "subject": "acme/shop", "state": "no_access"}]
+
+
+def test_a_gap_that_is_mended_is_not_stated_any_more(
+    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest visit counts."""
+    github.faults.append(Fault(f"{BASE}/releases", 403, body={"message": "no"}, count=1))
+    assert visit(context.visit_releases, measured) == [("acme/shop", "no_access")]
+    make_due(monkeypatch)
+    assert visit(context.visit_releases, measured) == [("acme/shop", "ok")]
+    publish_landing(measured.home)
+    assert published(measured.home, "select source from marts.data_health") == [{"source": "github"}]
+
+
+def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
+    """It answers every question about what goes with the runs, mostly with: nothing."""
+    with serving(app(days=1)) as address:
+        platform = GitHub("phoenix/platform", REPOSITORY_ID, url=address)
+        land_sync(tmp_path, platform)
+        settings = settings_for(platform, tmp_path, PHOENIX_GITHUB_CHECKS="true")
+        loops = [context.visit_releases, context.visit_pull_requests, context.visit_checks, context.visit_rules]
+        visits = [
+            done for loop in [*loops, context.visit_runners, context.visit_billing] for done in run(loop, settings)
+        ]
+    assert [done.loop for done in visits if done.state != "ok"] == []
+    assert {done.subject for done in visits} == {"phoenix/platform", "phoenix"}
