@@ -128,15 +128,14 @@ def land(home: Path, repository_id: int | None, batch: Batch, at: datetime | Non
     return landed
 
 
-def note_visits(home: Path, visits: Iterable[Visit]) -> None:
-    """Write down how visits went, for data_health and for the next visits, in one file."""
-    records = list(_visit_records(visits))
+def note_visits(home: Path, visits: Iterable[Visit], at: datetime | None = None) -> None:
+    """Write down how visits went, for data_health and for the next visits, in one file; they ended now, or `at`."""
+    records = list(_visit_records(visits, at or utc_now()))
     if records:
         landing.write_batch(home, "github_visits", records)
 
 
-def _visit_records(visits: Iterable[Visit]) -> Iterator[landing.Record]:
-    now = datetime.now(UTC)
+def _visit_records(visits: Iterable[Visit], now: datetime) -> Iterator[landing.Record]:
     for visit in visits:
         payload = {
             "loop": visit.loop,

@@ -1,5 +1,6 @@
 """Polling GitHub: which repositories are measured, which are due, and one pass over each, side by side."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from phoenix_metrics.defs.intake import REPOSITORIES_AT_ONCE, connect, land, note_budgets, state_of, utc_now
-from phoenix_metrics.defs.known import Standing, ask_known, ask_standings
+from phoenix_metrics.defs.intake import (
+    REPOSITORIES_AT_ONCE,
+    Visit,
+    connect,
+    land,
+    note_budgets,
+    note_visits,
+    state_of,
+    utc_now,
+)
+from phoenix_metrics.defs.known import Standing, ask, ask_known, ask_standings
 from phoenix_metrics.errors import GoneError, RepositoryError, SettingsError, SourceError
 from phoenix_metrics.settings import Settings
 from phoenix_metrics.sources.github.client import GitHubClient
@@ -24,6 +34,7 @@ from phoenix_metrics.sources.github.tiers import is_due
 from phoenix_metrics.warehouse import landing
 
 DESCRIBE_EVERY = timedelta(hours=1)  # descriptions and workflow lists seldom change
+DISCOVER_EVERY = timedelta(hours=1)  # nor do the repositories of an organisation
 Clock = Callable[[], datetime]
 
 REPOSITORIES_TOGETHER = 40  # whose stored state is asked for at once, and whose passes are noted in one file
@@ -35,6 +46,7 @@ class Asked:
 
     name: str
     description: Mapping[str, Any] | None = None
+    is_discovered: bool = False
 
 
 @dataclass
@@ -61,6 +73,7 @@ class Target:
     client: GitHubClient
     repository: Mapping[str, Any]
     wanted: Wanted
+    described_at: datetime
 
 
 @dataclass(frozen=True)
@@ -84,7 +97,7 @@ def sync_github(
             "PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure"
         )
     connections = connect(settings, clock)
-    asked, passes = _asked(connections, settings)
+    asked, passes = _asked(connections, settings, poll, clock())
     _note_passes(settings.home, passes, clock())
     with (
         worker_pool() as workers,
@@ -145,7 +158,7 @@ class _Session:
         client = self.connections.client_for(asked.name).counted()
         standing = self.standings.get(asked.name.lower())
         now = self.clock().replace(microsecond=0)
-        remembered = None if self.poll.everything else _remembered(standing, now)
+        remembered = None if self.poll.everything else _remembered(asked, standing, now)
         try:
             repository = remembered or asked.description or _description(client, asked, standing)
         except SourceError as error:
@@ -160,7 +173,8 @@ class _Session:
             reconcile=self.poll.reconcile,
             deep=self.poll.deep,
         )
-        return Target(asked.name, client, repository, wanted)
+        described_at = now if remembered is None or standing is None else standing.described_at or now
+        return Target(asked.name, client, repository, wanted, described_at)
 
     def _pass(self, target: Target, known: Known) -> Pass:
         """Read one repository and land what it yields."""
@@ -178,36 +192,50 @@ class _Session:
         else:
             renamed = None if name.lower() == target.asked.lower() else f"renamed from {target.asked}"
             done = Pass("ok", renamed, steps.outcome, target.asked, listings_scope=client.etag_scope)
-            done.described_at = target.wanted.now if target.wanted.describe else None
+            done.described_at = target.described_at
         done.landed = landed
         return _with_requests(done, client)
 
 
-def _asked(connections: Connections, settings: Settings) -> tuple[list[Asked], list[Pass]]:
+def _asked(connections: Connections, settings: Settings, poll: Poll, now: datetime) -> tuple[list[Asked], list[Pass]]:
     """Return each repository once, those named and those the organisations have, and the organisations that failed."""
     asked = [Asked(name) for name in settings.github_repositories]
     failed = []
+    before = {row["organization"]: row for row in ask(settings.home, "discovered", {})}
     for organization in settings.github_organizations:
-        client = connections.client_for(organization).counted()
-        found = discover(
-            client,
-            organization,
-            include=settings.github_include,
-            exclude=settings.github_exclude,
-            with_archived=settings.github_archived,
-        )
+        known = before.get(organization)
+        if known is not None and not poll.everything and now - known["listed_at"] < DISCOVER_EVERY:
+            asked += [Asked(name, is_discovered=True) for name in json.loads(known["names"])]
+            continue
         try:
-            asked += [Asked(one.payload["full_name"], one.payload) for one in found if one.excluded is None]
+            client = connections.client_for(organization).counted()
+            asked += _discovered(settings, client, organization, now)
         except SourceError as error:
-            failed.append(_refused(organization, Outcome(organization), client, error))
+            failed.append(Pass(state_of(error), str(error), Outcome(organization), organization))
     return list({one.name.lower(): one for one in asked}.values()), failed
 
 
-def _remembered(standing: Standing | None, now: datetime) -> Mapping[str, Any] | None:
-    """Return what identifies a repository that was described a short while ago."""
+def _discovered(settings: Settings, client: GitHubClient, organization: str, now: datetime) -> list[Asked]:
+    """Return the repositories of an organisation that are to be measured, and remember their names for an hour."""
+    found = discover(
+        client,
+        organization,
+        include=settings.github_include,
+        exclude=settings.github_exclude,
+        with_archived=settings.github_archived,
+    )
+    asked = [Asked(one.payload["full_name"], one.payload, is_discovered=True) for one in found if one.excluded is None]
+    names = json.dumps([one.name for one in asked])
+    visit = Visit("discovery", organization, cursor=names, request_count=client.request_count)
+    note_visits(settings.home, [visit], now)
+    return asked
+
+
+def _remembered(asked: Asked, standing: Standing | None, now: datetime) -> Mapping[str, Any] | None:
+    """Return what identifies a repository that was described a short while ago, or will be when it is next listed."""
     if standing is None or standing.described_at is None or standing.full_name is None:
         return None
-    is_fresh = now - standing.described_at < DESCRIBE_EVERY
+    is_fresh = now - standing.described_at < DESCRIBE_EVERY or (asked.is_discovered and asked.description is None)
     return {"id": standing.repository_id, "full_name": standing.full_name} if is_fresh else None
 
 

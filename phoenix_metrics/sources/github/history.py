@@ -154,10 +154,12 @@ class RepositoryPass:
         self._done: set[int] = set()  # runs that this pass has looked at
         self._newest = known.newest_at
         self._read: list[Window] = list(known.windows)
-        self._listings = known.listings if known.listings_scope == client.etag_scope else {}
+        self._listings = dict(known.listings) if known.listings_scope == client.etag_scope else {}
+        kept = {} if wanted.describe else {name: self._listings[name] for name in self._listings if name == "workflows"}
         self.outcome = Outcome(
             repository["full_name"],
             repository["id"],
+            listings=kept,
             reconciled_to=known.reconciled_to,
             deep_reconciled_to=known.deep_reconciled_to,
         )
@@ -176,11 +178,11 @@ class RepositoryPass:
             self._assess()
 
     def _describe(self) -> Batch:
-        workflows = self._client.items(f"{self._base}/workflows", "workflows")
-        items = [
-            Item("github_repositories", self._repository["id"], repository_payload(self._repository)),
-            *(Item("github_workflows", flow["id"], workflow_payload(flow)) for flow in workflows),
-        ]
+        items = [Item("github_repositories", self._repository["id"], repository_payload(self._repository))]
+        first = self._listed("workflows", "workflows", "workflows")
+        if first is not None:
+            for page in chain((first,), self._client.pages_after(first, "workflows")):
+                items += [Item("github_workflows", flow["id"], workflow_payload(flow)) for flow in page.items]
         return [item for item in items if digest(item.payload) not in self._known.digests]
 
     def _fetch_window(self, window: Window, *, listed: set[int] | None = None) -> Iterator[Batch]:
@@ -203,20 +205,19 @@ class RepositoryPass:
         if window.end < self._wanted.now:
             return self._client.page(f"{self._base}/runs", "workflow_runs", created=window.filter)
         created = window.open_filter  # the same text at every pass within the hour, so that its ETag can hold
-        return self._listed(f"created {created}", created=created)
+        return self._listed(f"created {created}", "runs", "workflow_runs", created=created)
 
-    def _listed(self, name: str, **parameters: str) -> Page | None:
+    def _listed(self, name: str, path: str, key: str, **parameters: str) -> Page | None:
         """Return a list's first page, or None if it is as the last pass listed it; its runs then count as seen."""
         before = self._listings.get(name)
-        page = self._client.page(
-            f"{self._base}/runs", "workflow_runs", etag=before.etag if before else None, **parameters
-        )
+        etag = before.etag if before else None
+        page = self._client.page(f"{self._base}/{path}", key, etag=etag, **parameters)
         if page.is_unchanged and before is not None:
             self.outcome.listings[name] = before
             self._seen.update(before.run_ids)
             return None
         if page.etag and not page.next_url:
-            self.outcome.listings[name] = Listing(page.etag, tuple(run["id"] for run in page.items))
+            self.outcome.listings[name] = Listing(page.etag, tuple(item["id"] for item in page.items))
         return page
 
     def _reconcile(self) -> Iterator[Batch]:
@@ -262,7 +263,7 @@ class RepositoryPass:
     def _fetch_open(self) -> Iterator[Batch]:
         """Yield runs that are open, and those that were and are not any more."""
         for status in OPEN_STATUSES:
-            page = self._listed(f"status {status}", status=status)
+            page = self._listed(f"status {status}", "runs", "workflow_runs", status=status)
             if page is not None:
                 self._expect(page.total_count)
                 yield from self._fetch_changed(self._all_pages(page))
