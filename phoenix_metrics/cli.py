@@ -105,6 +105,14 @@ def exporter() -> None:
 
 
 @app.command()
+def webhooks() -> None:
+    """Receive GitHub's webhooks."""
+    from phoenix_metrics.webhooks.server import serve  # noqa: PLC0415
+
+    serve(_settings())
+
+
+@app.command()
 def dashboard() -> None:
     """Serve the dashboard."""
     from phoenix_metrics.services import dashboard_command, replace_process  # noqa: PLC0415

@@ -33,7 +33,6 @@ _NOT_USED_YET = (
     "argocd_token",
     "argocd_ca_file",
     "argocd_selector",
-    "webhook_secret",
     "slack_webhook",
     "failure_for",
 )
@@ -134,6 +133,7 @@ class Settings(BaseSettings):
     dashboard_port: Port = Field(8501, description="port of the dashboard")
     exporter_port: Port = Field(9469, description="port of the Prometheus exporter")
     dagster_port: Port = Field(3000, description="port of Dagster's web page")
+    webhook_port: Port = Field(9470, description="port of the webhook receiver")
     demo_port: Port = Field(8990, description="port of the demo organisation")
 
     github_api_url: Url = Field(

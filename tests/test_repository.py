@@ -22,11 +22,13 @@ ROOMS = {
     "phoenix_metrics.warehouse": ("phoenix_metrics.settings",),
     "phoenix_metrics.exporter": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
     "phoenix_metrics.query": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
+    "phoenix_metrics.webhooks": ("phoenix_metrics.settings",),
     "phoenix_metrics.demo": (),
     "phoenix_metrics.defs": (
         "phoenix_metrics.settings",
         "phoenix_metrics.sources",
         "phoenix_metrics.warehouse",
+        "phoenix_metrics.webhooks",
         "phoenix_metrics.progress",
     ),
     "phoenix_metrics.definitions": (),

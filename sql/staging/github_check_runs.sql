@@ -2,7 +2,7 @@
 Check runs of other apps than GitHub Actions on commits of the default branch, as GitHub last described each of them.
 
 Grain: check_run_id
-Newest: fetched_at
+Newest: status_rank, fetched_at
 */
 with described as (
     select
@@ -39,5 +39,6 @@ select
     cast(cast(run.started_at as timestamptz) at time zone 'UTC' as timestamp) as started_at,  -- When it began, UTC.
     cast(cast(run.completed_at as timestamptz) at time zone 'UTC' as timestamp) as completed_at,  -- When it ended, UTC.
     run.details_url as details_url,      -- The app's own page.
+    case run.status when 'completed' then 2 when 'in_progress' then 1 else 0 end as status_rank,  -- How far along it is. #version
     fetched_at                           -- When we read it, UTC. #version
 from listed

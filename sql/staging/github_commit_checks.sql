@@ -3,6 +3,7 @@ Commits whose checks by third parties were read, and how many there were.
 
 Grain: repository_id, head_sha
 Newest: fetched_at
+A webhook tells of one check run at a time; that is no reading of the commit.
 */
 with described as (
     select
@@ -10,7 +11,7 @@ with described as (
         fetched_at,
         from_json(
             payload,
-            '{"head_sha": "VARCHAR", "check_runs": [{"status": "VARCHAR"}], "statuses": [{"context": "VARCHAR", "state": "VARCHAR"}]}'
+            '{"head_sha": "VARCHAR", "check_runs": [{"status": "VARCHAR"}], "is_part": "BOOLEAN", "statuses": [{"context": "VARCHAR", "state": "VARCHAR"}]}'
         ) as commit
     from landing.github_commit_checks
 )
@@ -22,3 +23,4 @@ select
     len([run for run in commit.check_runs if run.status <> 'completed']) as open_count,  -- Check runs that had not ended.
     fetched_at                                   -- When we read them, UTC. #version
 from described
+where not coalesce(commit.is_part, false)

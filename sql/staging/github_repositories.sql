@@ -23,6 +23,6 @@ select
     repository.private as is_private,             -- Whether GitHub bills its standard runners.
     repository.archived as is_archived,           -- Whether it is read-only.
     repository.html_url as html_url,              -- Its page.
-    md5(payload) as payload_digest,               -- Lets ingestion land a description only when it changed.
+    md5(payload) as payload_digest,               -- Lets ingestion land a description only when it changed. #version
     fetched_at                                    -- When we read it, UTC. #version
 from described

@@ -20,7 +20,7 @@ select
     workflow.name as name,           -- Its title; GitHub gives the path when it has none.
     workflow.path as path,           -- Its file.
     workflow.state as state,         -- active, deleted, disabled_manually, …
-    md5(payload) as payload_digest,  -- Lets ingestion land a description only when it changed.
+    md5(payload) as payload_digest,  -- Lets ingestion land a description only when it changed. #version
     fetched_at as first_seen_at,     -- When we first knew of it, UTC. #earliest
     fetched_at                       -- When we read it, UTC. #version
 from described

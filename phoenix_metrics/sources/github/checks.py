@@ -52,6 +52,13 @@ def commit_checks_payload(sha: str, runs: Sequence[Mapping[str, Any]], statuses:
     )
 
 
+def commit_check_payload(run: Mapping[str, Any]) -> str | None:
+    """Return one check run as a part of what is said about its commit; None for GitHub Actions' own, which are jobs."""
+    if (run.get("app") or {}).get("slug") == _OWN_APP:
+        return None
+    return as_text({"head_sha": run["head_sha"], "check_runs": [_check_run(run)], "is_part": True})
+
+
 def _check_run(run: Mapping[str, Any]) -> dict[str, Any]:
     output = run.get("output") or {}
     return {
