@@ -135,6 +135,12 @@ def _write_durably(folder: Path, name: str, table: pa.Table) -> None:
     sync_folder(folder)
 
 
+def sync_file(path: Path) -> None:
+    """Make a file that somebody else wrote survive a power failure."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in a folder survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -37,7 +37,10 @@ def load_landing(
     staging = [m for m in (models or load_models()).values() if m.schema == "staging"]
     _prepare(connection, staging)
     done = {
-        row[0] for row in connection.execute("select file from staging.landing_files where state = 'loaded'").fetchall()
+        row[0]
+        for row in connection.execute(
+            "select file from staging.landing_files where state in ('loaded', 'superseded')"
+        ).fetchall()
     }
     loaded = Loaded()
     pending = [file for file in landing.list_files(home) if file not in done]

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from phoenix_metrics.defs.intake import land
 from phoenix_metrics.defs.polling import Poll, sync_github
 from phoenix_metrics.settings import load_settings
-from phoenix_metrics.sources.github.payloads import job_payload, run_payload
-from phoenix_metrics.warehouse import landing
+from phoenix_metrics.sources.github.deliveries import delivered_items
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 from tests.conftest import MODELS, publish_landing, rows
@@ -232,15 +232,9 @@ class AnyHistory(RuleBasedStateMachine):
     def deliver(self, deliveries: list[Delivery]) -> None:
         """Land what deliveries say, as the drain does."""
         for delivery in deliveries:
-            number = delivery.payload["repository"]["id"]
-            for key, source_object, payload in (
-                ("workflow_run", "github_runs", run_payload),
-                ("workflow_job", "github_jobs", job_payload),
-            ):
-                if key in delivery.payload:
-                    found = delivery.payload[key]
-                    record = landing.Record(number, found["id"], self.world.now, payload(found))
-                    landing.write_batch(self.home, source_object, [record])
+            if delivery.event.startswith("workflow"):
+                number = delivery.payload["repository"]["id"]
+                land(self.home, number, delivered_items(delivery.event, delivery.payload), self.world.now)
 
 
 def _iso(moment: Any) -> str:
