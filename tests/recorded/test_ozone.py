@@ -32,12 +32,12 @@ pytestmark = pytest.mark.skipif(not (RECORDING.is_dir() and REPLAY.is_file()), r
 
 
 @contextmanager
-def replaying(folder: Path) -> Iterator[str]:
+def replaying(folder: Path, *options: str) -> Iterator[str]:
     """Serve a recording over HTTP and return its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, str(REPLAY), str(folder), "--port", str(port), "--budget", "100000"]
+    command = [sys.executable, str(REPLAY), str(folder), "--port", str(port), "--budget", "100000", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "replaying" in process.stdout.readline()

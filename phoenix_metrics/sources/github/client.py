@@ -271,13 +271,16 @@ class GitHubClient:
 
 
 def _parsed(text: str, status: int) -> Any:
-    """Return the JSON of an answer. Raises JSONDecodeError where a good answer is none."""
+    """Return the JSON of an answer. Raises JSONDecodeError where a good answer is neither an object nor a list."""
     try:
-        return json.loads(text) if text else None
+        payload = json.loads(text) if text else None
     except json.JSONDecodeError:
         if status < http.HTTPStatus.MULTIPLE_CHOICES:
             raise
         return None
+    if isinstance(payload, str | int | float) and status < http.HTTPStatus.MULTIPLE_CHOICES:
+        raise json.JSONDecodeError("neither an object nor a list", text[:20], 0)
+    return payload
 
 
 def _is_limited(answer: _Answer) -> bool:
