@@ -72,8 +72,8 @@ def zipped(files: Mapping[str, bytes | str], packing: int = zipfile.ZIP_DEFLATED
 
 def report(*cases: str, suite: str = "S") -> str:
     """Return a JUnit report: a case is its name, `name!` if it fails and `name?` if it passes at last."""
-    bodies = {"!": "<failure message='no'/>", "?": "<flakyFailure message='once'/>"}
+    inside = {"!": "<failure message='no'/>", "?": "<flakyFailure message='once'/>"}
     lines = [
-        f"<testcase classname='C' name='{case.rstrip('!?')}'>{bodies.get(case[-1], '')}</testcase>" for case in cases
+        f"<testcase classname='C' name='{case.rstrip('!?')}'>{inside.get(case[-1:], '')}</testcase>" for case in cases
     ]
     return f"<testsuite name='{suite}'>{''.join(lines)}</testsuite>"

@@ -9,12 +9,11 @@ from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.intake import Measured, Visit, visit_repositories
+from phoenix_metrics.defs.intake import Measured, Visit, connect, visit_repositories
 from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.items import Batch
 
 REPORTS_EVERY = timedelta(hours=1)
@@ -69,7 +68,7 @@ def github_reports(context: dg.AssetExecutionContext) -> Iterator[dg.Materialize
     """Fetch new test reports and write them to landing."""
     settings = load_settings(os.environ)
     is_wanted = settings.has_sources and bool(settings.github_reports)
-    visits = visit_reports(settings, Connections(settings).client_for) if is_wanted else []
+    visits = visit_reports(settings, connect(settings).client_for) if is_wanted else []
     for visit in visits:
         if visit.state != "ok":
             context.log.warning("reports of %s: %s", visit.subject, visit.note)

@@ -117,6 +117,7 @@ class Archive:
 
 def _hidden() -> Iterator[bytes]:
     raise ReportError("refused", "another file in the archive has the same name")
+    yield  # makes it a generator, which refuses when it is read
 
 
 def open_archive(file: IO[bytes], is_wanted: Callable[[str], bool], limits: Limits) -> Archive:

@@ -2,11 +2,12 @@
 
 import io
 import json
+import random
 import stat
 import struct
 import tracemalloc
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,12 +15,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from phoenix_metrics.errors import BudgetError
+from phoenix_metrics.errors import AccessError, BudgetError
 from phoenix_metrics.sources.archives import Limits
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.governor import Governor
-from phoenix_metrics.sources.github.items import Batch, Item
+from phoenix_metrics.sources.github.items import Batch
 from tests.github_server import Answer, GitHub
 from tests.storage_server import Storage, serving
 from tests.uploads import Uploads, report, zipped
@@ -60,6 +61,12 @@ def fetch(uploads: Uploads, visit: Bookmark | None = None, known: Known | None =
     return list(fetch_reports(client, Shop(), visit or Bookmark(), wanted=wanted, known=known or Known()))
 
 
+def collect(batches: Iterable[Batch], into: list[Batch]) -> None:
+    """Take batches one by one, so that those before an error are kept."""
+    for batch in batches:
+        into.append(batch)
+
+
 def payloads(batches: list[Batch], source_object: str) -> list[dict[str, Any]]:
     return [json.loads(item.payload) for batch in batches for item in batch if item.source_object == source_object]
 
@@ -93,7 +100,7 @@ def test_reports_are_read_without_showing_the_token(uploads: Uploads) -> None:
     assert [item.source_object for item in batches[-1]][-1] == "github_artifacts"
     for header in ("authorization", "cookie", "x-github-api-version"):
         assert uploads.storage.sent(header) == {None}
-    assert "secret" not in json.dumps([headers for headers in uploads.storage.headers])
+    assert "secret" not in json.dumps(uploads.storage.headers)
 
 
 def test_a_netrc_file_is_not_asked_for_a_credential(
@@ -110,7 +117,7 @@ def test_a_netrc_file_is_not_asked_for_a_credential(
 def test_only_wanted_names_are_fetched(uploads: Uploads) -> None:
     """Globs over names, whatever their case, with _ for -; nothing else is asked of the storage."""
     for number, name in enumerate(["JUnit linux", "coverage", "unit_Test_Results-3", "my-surefire", "dist"], 1):
-        uploads.add(number, {"a.xml": PASSING}, name=name)
+        uploads.add(number, {"a.xml": PASSING}, run_id=number, name=name)
     found = fetch(uploads, names=("*junit*", "*test-result*", "*surefire*"))
     assert states(found) == {4: "parsed", 3: "parsed", 1: "parsed"}
     assert uploads.downloads() == [4, 3, 1]
@@ -143,9 +150,11 @@ def test_a_visit_that_is_cut_off_goes_on_where_it_was(uploads: Uploads) -> None:
     visit, batches = Bookmark(), []
     client = GitHubClient(uploads.github.url, SecretStr("secret"), Governor(0))
     with pytest.raises(BudgetError):
-        batches.extend(fetch_reports(client, Shop(), visit, wanted=WANTED, known=Known()))
-    assert visit.cursor is None
+        collect(fetch_reports(client, Shop(), visit, wanted=WANTED, known=Known()), batches)
+    assert (states(batches), visit.cursor) == ({5: "parsed", 4: "parsed", 3: "parsed"}, None)
     uploads.github.remaining = uploads.github.limit = 5000
+    rest = fetch(uploads, visit, known=Known(frozenset(states(batches))))
+    assert (states(rest), visit.cursor, uploads.downloads()) == ({2: "parsed", 1: "parsed"}, "5", [5, 4, 3, 2, 1])
 
 
 def test_known_artifacts_and_copies_are_not_fetched(uploads: Uploads) -> None:
@@ -270,7 +279,7 @@ def test_a_small_file_of_blanks_is_no_bomb(uploads: Uploads) -> None:
 def test_a_bomb_that_lies_about_its_size_is_stopped_in_flat_memory(uploads: Uploads) -> None:
     """Headers that claim a small size give at most that, and the damage is noticed."""
     blank = b"<testsuite><testcase name='a'/>" + b" " * (64 << 20) + b"</testsuite>"
-    packed = with_size(zipped({"bomb.xml": blank}), 1000)
+    packed = with_size(zipped({"bomb.xml": blank}), 100_000)
     tracemalloc.start()
     found = member(uploads, packed)
     peak = tracemalloc.get_traced_memory()[1]
@@ -300,13 +309,13 @@ def with_flag(packed: bytes, flag: int) -> bytes:
 
 def test_limits_hold_by_what_is_counted(uploads: Uploads) -> None:
     """A member, all members together and their number have limits; what was read before stays."""
-    noise = "".join(f"<testcase name='{number * 7919 % 100003:x}'/>" for number in range(20_000))
+    noise = "".join(f"<testcase name='{number * 7919 % 100003:x}'/>" for number in range(33_000))
     files = {f"{name}.xml": f"<testsuite>{noise}</testsuite>" for name in "abcd"}
     size = len(files["a.xml"])
     uploads.add(1, zipped(files))
     batches = fetch(uploads, limits=Limits(member_bytes=size - 1))
     assert {state for state, _, _ in read(batches).values()} == {"refused"}
-    batches = fetch(uploads, limits=Limits(total_bytes=2 * size + 10))
+    batches = fetch(uploads, limits=Limits(total_bytes=2 << 20))
     assert {name: state for name, (state, _, _) in read(batches).items()} == {
         "a.xml": "parsed",
         "b.xml": "parsed",
@@ -314,17 +323,16 @@ def test_limits_hold_by_what_is_counted(uploads: Uploads) -> None:
     }
     assert states(batches) == {1: "refused"}
     [artifact] = payloads(batches, "github_artifacts")
-    assert (artifact["note"], artifact["report_count"]) == ("it unpacks to more than 1 MB; the rest was not read", 3)
+    assert (artifact["note"], artifact["report_count"]) == ("it unpacks to more than 2 MB; the rest was not read", 3)
     batches = fetch(uploads, limits=Limits(member_count=3))
     assert (states(batches), read(batches)) == ({1: "refused"}, {})
 
 
 @pytest.mark.parametrize(
-    "name", ["/etc/cron.d/x.xml", "../../x.xml", "a/../../x.xml", "..\\x.xml", "C:\\x.xml", "a/.."]
+    "name", ["/etc/cron.d/x.xml", "../../x.xml", "a/../../x.xml", "..\\x.xml", "C:\\x.xml", "a/../x.xml"]
 )
-def test_a_name_that_points_elsewhere_is_refused(uploads: Uploads, name: str, tmp_path: Any) -> None:
+def test_a_name_that_points_elsewhere_is_refused(uploads: Uploads, name: str) -> None:
     """Names are never used as paths; one that tries is told."""
-    name = name if name.endswith(".xml") else f"{name}/x.xml"
     assert member(uploads, zipped({name: PASSING, "ok..xml": PASSING})) == {
         name: ("refused", "its name points out of the archive", 0),
         "ok..xml": ("parsed", None, 3),
@@ -389,8 +397,9 @@ def test_a_large_report_is_landed_in_parts(uploads: Uploads) -> None:
 
 def test_batches_are_of_bounded_size(uploads: Uploads) -> None:
     """However many reports there are, what waits to be landed stays small, in the order in which it was read."""
+    chance = random.Random(1)
     for number in range(1, 9):
-        uploads.add(number, {"a.xml": report(*(f"{'x' * 400}{n}" for n in range(2500)))}, run_id=number)
+        uploads.add(number, {"a.xml": report(*(chance.randbytes(200).hex() for _ in range(2500)))}, run_id=number)
     batches = fetch(uploads)
     assert len(batches) > 1
     assert all(sum(len(item.payload) for item in batch) < 6 << 20 for batch in batches)
@@ -406,11 +415,9 @@ def test_what_was_read_before_an_error_is_given(uploads: Uploads) -> None:
         "/repositories/1/actions/artifacts/1/zip": Answer(403, {"message": "Resource not accessible"}),
         **uploads.github.extra,
     }
-    items: list[Item] = []
     client = GitHubClient(uploads.github.url, SecretStr("secret"), Governor(0))
-    visit = Bookmark()
-    with pytest.raises(Exception, match="forbids"):
-        for batch in fetch_reports(client, Shop(), visit, wanted=WANTED, known=Known()):
-            items += batch
-    assert states([items]) == {3: "parsed", 2: "parsed"}
+    visit, batches = Bookmark(), []
+    with pytest.raises(AccessError, match="Resource not accessible"):
+        collect(fetch_reports(client, Shop(), visit, wanted=WANTED, known=Known()), batches)
+    assert states(batches) == {3: "parsed", 2: "parsed"}
     assert visit.cursor is None

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from phoenix_metrics.sources import junit
@@ -344,6 +344,7 @@ def _given(**attributes: object) -> str:
     return "".join(f" {name}={quoteattr(str(value))}" for name, value in attributes.items() if value is not None)
 
 
+@settings(deadline=None)
 @given(reports(), st.integers(1, 400))
 def test_what_a_producer_writes_is_what_is_read(cases: list[TestCase], size: int) -> None:
     """Whatever the cases and wherever the pieces are cut, each case comes back as it was."""
@@ -352,6 +353,7 @@ def test_what_a_producer_writes_is_what_is_read(cases: list[TestCase], size: int
     assert summary.result_counts == Counter(case.result for case in cases)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 500))
 def test_no_bytes_break_the_reader(noise: bytes, at: int) -> None:
     """Whatever is in a file, it ends with a summary."""
