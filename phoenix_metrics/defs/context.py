@@ -12,7 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.intake import Visit, connect, land_visit, note_visits, visit_repositories
+from phoenix_metrics.defs.intake import Visit, connected, land_visit, note_visits, visit_repositories
 from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.billing import fetch_billing_usage
@@ -103,19 +103,21 @@ def visit_organizations(
     for row in ask(settings.home, "organizations", {"loop": loop, "names": list(settings.github_organizations)}):
         if row["tried_at"] is None or now - row["tried_at"] >= every:
             visit = Visit(loop, row["organization"], cursor=row["cursor"])
-            client = client_for(visit.subject).counted()
-            batches = partial(_fetch_of_organization, client, visit, row["is_named"], fetch)
+            batches = partial(_fetch_of_organization, client_for, visit, row["is_named"], fetch)
             visits.append(land_visit(settings.home, visit, batches))
-            visit.request_count = client.request_count
     note_visits(settings.home, visits)
     return visits
 
 
 def _fetch_of_organization(
-    client: GitHubClient, visit: Visit, is_named: bool, fetch: FetchOrganization
+    client_for: ClientFor, visit: Visit, is_named: bool, fetch: FetchOrganization
 ) -> Iterator[Batch]:
-    if is_named or is_organization(client, visit.subject):
-        yield from fetch(client, visit.subject, visit)
+    client = client_for(visit.subject).counted()
+    try:
+        if is_named or is_organization(client, visit.subject):
+            yield from fetch(client, visit.subject, visit)
+    finally:
+        visit.request_count = client.request_count
 
 
 def is_switched_on(settings: Settings, name: str) -> bool:
@@ -139,7 +141,10 @@ def _asset(name: str, loop: Loop, objects: Mapping[str, str]) -> dg.AssetsDefini
     def fetched(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         settings = load_settings(os.environ)
         is_wanted = settings.has_sources and is_switched_on(settings, name)
-        visits = loop(settings, connect(settings).client_for) if is_wanted else []
+        visits = []
+        if is_wanted:
+            with connected(settings) as connections:
+                visits = loop(settings, connections.client_for)
         for visit in visits:
             if visit.state != "ok":
                 context.log.warning("%s of %s: %s", visit.loop, visit.subject, visit.note)

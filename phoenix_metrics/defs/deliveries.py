@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from phoenix_metrics.defs.context import visit_organizations
-from phoenix_metrics.defs.intake import Measured, Visit, connect, visit_repositories
+from phoenix_metrics.defs.intake import Measured, Visit, connected, visit_repositories
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.connections import Connections
@@ -139,7 +139,10 @@ def github_deliveries(context: dg.AssetExecutionContext) -> dg.MaterializeResult
 def github_redeliveries() -> dg.MaterializeResult[Any]:
     """Ask for failed deliveries again, where webhooks are used."""
     settings = load_settings(os.environ)
-    count = redeliver(settings, connect(settings)) if settings.webhook_secret is not None else 0
+    count = 0
+    if settings.webhook_secret is not None:
+        with connected(settings) as connections:
+            count = redeliver(settings, connections)
     return dg.MaterializeResult(metadata={"asked for again": count})
 
 
@@ -166,7 +169,8 @@ def redeliver(settings: Settings, connections: Connections) -> int:
 
 drain_spool = dg.define_asset_job(
     "drain_spool",
-    selection=dg.AssetSelection.assets(["landing", "github_deliveries"]).downstream(),
+    selection=dg.AssetSelection.assets(["landing", "github_deliveries"])
+    | dg.AssetSelection.groups("staging", "seeds", "marts", "snapshot"),
     description="Lands what webhooks told, and brings staging, marts and snapshot up to date with it.",
 )
 

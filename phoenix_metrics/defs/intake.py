@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -79,8 +80,7 @@ def visit_repositories(
 
     def visit(one: Measured) -> Visit:
         done = Visit(loop, one.full_name, one.repository_id, cursor=one.cursor)
-        client = client_for(one.full_name)
-        return land_visit(home, done, lambda: fetch(client, one, done))
+        return land_visit(home, done, lambda: fetch(client_for(one.full_name), one, done))
 
     with ThreadPoolExecutor(REPOSITORIES_AT_ONCE, thread_name_prefix=loop) as pool:
         visits = list(pool.map(visit, due))
@@ -152,6 +152,16 @@ def _visit_records(visits: Iterable[Visit], now: datetime) -> Iterator[landing.R
 def connect(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Connections:
     """Return the clients that the settings allow, with what earlier runs knew of their budgets."""
     return Connections(settings, [Reading(**row) for row in ask(settings.home, "budgets", {})], clock)
+
+
+@contextmanager
+def connected(settings: Settings, clock: Callable[[], datetime] = utc_now) -> Iterator[Connections]:
+    """Lend the clients that the settings allow, and write down what they know of their budgets in the end."""
+    connections = connect(settings, clock)
+    try:
+        yield connections
+    finally:
+        note_budgets(settings.home, connections)
 
 
 def note_budgets(home: Path, connections: Connections) -> None:

@@ -12,9 +12,8 @@ from typing import Any
 from phoenix_metrics.defs.intake import (
     REPOSITORIES_AT_ONCE,
     Visit,
-    connect,
+    connected,
     land,
-    note_budgets,
     note_visits,
     state_of,
     utc_now,
@@ -96,13 +95,13 @@ def sync_github(
         raise SettingsError(
             "PHOENIX_GITHUB_REPOSITORIES: set it, or PHOENIX_GITHUB_ORGANIZATIONS, to say what to measure"
         )
-    connections = connect(settings, clock)
-    asked, passes = _asked(connections, settings, poll, clock())
-    _note_passes(settings.home, passes, clock())
     with (
+        connected(settings, clock) as connections,
         worker_pool() as workers,
         ThreadPoolExecutor(REPOSITORIES_AT_ONCE, thread_name_prefix="repository") as repositories,
     ):
+        asked, passes = _asked(connections, settings, poll, clock())
+        _note_passes(settings.home, passes, clock())
         session = _Session(
             settings, connections, ask_standings(settings.home), poll, repositories, workers, progress, clock
         )
@@ -111,7 +110,6 @@ def sync_github(
             done = session.read(due[start : start + REPOSITORIES_TOGETHER])
             _note_passes(settings.home, done, clock())
             passes += done
-    note_budgets(settings.home, connections)
     return passes
 
 
@@ -155,16 +153,18 @@ class _Session:
 
     def _target(self, asked: Asked) -> Target | Pass:
         """Return what a pass over a repository needs, asking GitHub for its description where that is due."""
-        client = self.connections.client_for(asked.name).counted()
         standing = self.standings.get(asked.name.lower())
+        known_as = Outcome(asked.name, standing.repository_id if standing else None)
+        try:
+            client = self.connections.client_for(asked.name).counted()
+        except SourceError as error:
+            return Pass(state_of(error), str(error), known_as, asked.name)
         now = self.clock().replace(microsecond=0)
         remembered = None if self.poll.everything else _remembered(asked, standing, now)
         try:
             repository = remembered or asked.description or _description(client, asked, standing)
         except SourceError as error:
-            return _refused(
-                asked.name, Outcome(asked.name, standing.repository_id if standing else None), client, error
-            )
+            return _refused(asked.name, known_as, client, error)
         wanted = Wanted(
             since=self.settings.since_at(now),
             now=now,

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.intake import Measured, Visit, connect, visit_repositories
+from phoenix_metrics.defs.intake import Measured, Visit, connected, visit_repositories
 from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
@@ -68,7 +68,10 @@ def github_reports(context: dg.AssetExecutionContext) -> Iterator[dg.Materialize
     """Fetch new test reports and write them to landing."""
     settings = load_settings(os.environ)
     is_wanted = settings.has_sources and bool(settings.github_reports)
-    visits = visit_reports(settings, connect(settings).client_for) if is_wanted else []
+    visits = []
+    if is_wanted:
+        with connected(settings) as connections:
+            visits = visit_reports(settings, connections.client_for)
     for visit in visits:
         if visit.state != "ok":
             context.log.warning("reports of %s: %s", visit.subject, visit.note)

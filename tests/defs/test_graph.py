@@ -116,7 +116,8 @@ def test_the_schedules_run_by_themselves() -> None:
     assert schedules["every_few_minutes"].cron_schedule == "*/5 * * * *"
     tick = schedules["daily_reconcile"].evaluate_tick(dg.build_schedule_context())
     assert tick.run_requests is not None
-    assert tick.run_requests[0].run_config == {"ops": {"github": {"config": {"reconcile": True}}}}
+    config = {"everything": True, "reconcile": True}
+    assert tick.run_requests[0].run_config == {"ops": {"github": {"config": config}}}
     assert {s.default_status for s in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
 
 

@@ -402,7 +402,7 @@ def test_batches_are_of_bounded_size(uploads: Uploads) -> None:
         uploads.add(number, {"a.xml": report(*(chance.randbytes(200).hex() for _ in range(2500)))}, run_id=number)
     batches = fetch(uploads)
     assert len(batches) > 1
-    assert all(sum(len(item.payload) for item in batch) < 6 << 20 for batch in batches)
+    assert all(sum(len(item.payload) for item in batch) < 3 << 20 for batch in batches)
     claims = [item.object_id for batch in batches for item in batch if item.source_object == "github_artifacts"]
     assert claims == [8, 7, 6, 5, 4, 3, 2, 1]
 

@@ -21,7 +21,7 @@ def server() -> Iterator[WorldServer]:
 
 
 def client(server: WorldServer) -> GitHubClient:
-    return GitHubClient(server.url, None, Governor(0.05))
+    return GitHubClient(server.url, None, Governor(0.05), sleep=lambda seconds: None)
 
 
 def finished_runs(server: WorldServer, count: int, jobs: tuple[str, ...] = ("build", "test")) -> list[Run]:

@@ -19,7 +19,7 @@ from phoenix_metrics.sources.junit import Summary, TestCase, parse_report
 CASES_A_ROW = 1_000  # of one landing row, so that no row is huge
 RETRIED_FOR = timedelta(days=1)  # after this a storage that fails for an artifact is not asked again
 
-_BATCH_CHARACTERS = 4 << 20
+_BATCH_CHARACTERS = 1 << 20  # of JSON; staging loads 32 such files at once
 _BATCH_ITEMS = 500
 _ARTIFACT = ("id", "name", "size_in_bytes", "digest", "created_at", "expires_at")
 
@@ -200,7 +200,7 @@ class _Counted:
 
 
 def _gathered(items: Iterable[Item]) -> Iterator[Batch]:
-    """Yield items in batches of a few megabytes; when the source ends early, what it gave before is not lost."""
+    """Yield items in batches of about a megabyte; when the source ends early, what it gave before is not lost."""
     batch: Batch = []
     characters = 0
     try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from pydantic import SecretStr
@@ -36,11 +36,10 @@ _ATTEMPTS = 5
 _REFUSALS = 20  # refusals of a few seconds that one request sits out
 _REDIRECTS = 3
 _BACK_OFF = 0.25  # seconds; doubles with each attempt
-_PASSING = (
-    requests.exceptions.ConnectionError,
-    requests.exceptions.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
+_MOVED = (
+    http.HTTPStatus.MOVED_PERMANENTLY,
+    http.HTTPStatus.TEMPORARY_REDIRECT,
+    http.HTTPStatus.PERMANENT_REDIRECT,
 )
 _LIMITED = ("rate limit", "abuse detection")
 _NOT_HERE: dict[int, tuple[type[RepositoryError], str]] = {
@@ -134,24 +133,24 @@ class GitHubClient:
             yield from page.items
 
     def post(self, path: str, payload: object = None) -> Any:
-        """Send something and return the JSON answer."""
+        """Send something and return the JSON answer.
+
+        It is sent again when no answer comes, though GitHub may have done it: ask only for what may be done twice.
+        """
         return self._request("POST", path, {}, payload=payload, points=WRITE_POINTS).payload
 
     def redirect(self, path: str) -> str:
         """Return where GitHub sends whoever asks for a file; it is not ours, so our token must not go there."""
         answer = self._request("GET", path, {}, allowed=(http.HTTPStatus.FOUND,))
+        if "location" not in answer.headers:
+            raise SourceError(f"{self._api_url}: GitHub answered {_path(path)} with {answer.status} and no address")
         return answer.headers["location"]
 
     def graphql(self, query: str, variables: dict[str, Any]) -> GraphQLAnswer:
         """Ask GraphQL. Raises BudgetError at its limit, and ConnectionFailedError when a query is too much for it."""
         payload = {"query": query, "variables": variables}
-        for _ in range(_REFUSALS):
-            answer = self._request("POST", self._wire().graphql_url, {}, payload=payload, resource="graphql")
-            errors = tuple(answer.payload.get("errors") or ())
-            if not any(error.get("type") == "RATE_LIMITED" for error in errors):
-                return GraphQLAnswer(answer.payload.get("data"), errors)
-            self.governor.refused({"x-ratelimit-resource": "graphql", **answer.headers}, "graphql")
-        raise ConnectionFailedError(f"{self._api_url}: GraphQL keeps refusing; run again later")
+        answer = self._request("POST", self._wire().graphql_url, {}, payload=payload, resource="graphql")
+        return GraphQLAnswer(answer.payload.get("data"), tuple(answer.payload.get("errors") or ()))
 
     def _page(self, url: str, key: str | None, parameters: dict[str, object], etag: str | None = None) -> Page:
         allowed = (http.HTTPStatus.NOT_MODIFIED,) if etag else ()
@@ -177,7 +176,7 @@ class GitHubClient:
         """Make a request until it is answered, along redirects, and raise a SourceError for a refusal."""
         for _ in range(_REDIRECTS):
             answer = self._answered(verb, url, parameters, headers or {}, payload, resource, points)
-            if answer.status != http.HTTPStatus.MOVED_PERMANENTLY:
+            if answer.status not in _MOVED:
                 self._refuse(answer, url, allowed)
                 return answer
             url, parameters = self._moved(url, answer, parameters)
@@ -199,26 +198,27 @@ class GitHubClient:
             try:
                 with self.governor.turn(resource, points):
                     self._count()
-                    status, told, text = self._wire().send(verb, url, dict(parameters), dict(headers), payload)
+                    wire = self._wire()
+                    status, told, text = wire.send(verb, url, dict(parameters), dict(headers), payload)
+                    self.governor.learn(told, resource)
                 answer = _Answer(status, told, _parsed(text, status))
-            except (*_PASSING, json.JSONDecodeError, requests.exceptions.InvalidHeader) as error:
+            except (requests.exceptions.RequestException, json.JSONDecodeError) as error:
                 failures += 1
                 self._back_off(failures, url, error)
                 continue
             self._take_time(told)
-            if _is_limited(answer):
+            if _is_limited(answer, resource):
                 refusals += 1
                 self.governor.refused(told, resource)
                 if refusals >= _REFUSALS:
                     raise ConnectionFailedError(f"{self._api_url}: GitHub keeps refusing {_path(url)}; run again later")
             elif status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
-                self.governor.learn(told)
                 failures += 1
                 self._back_off(failures, url, None)
-            elif status == http.HTTPStatus.UNAUTHORIZED and not renewed and self._credential.renew():
+            elif status == http.HTTPStatus.UNAUTHORIZED and not renewed and self._credential.renew(wire.token):
                 renewed = True
             else:
-                self.governor.accepted(told, is_free=status == http.HTTPStatus.NOT_MODIFIED)
+                self.governor.accepted()
                 return answer
 
     def _back_off(self, failures: int, url: str, error: Exception | None) -> None:
@@ -230,11 +230,14 @@ class GitHubClient:
 
     def _moved(self, url: str, answer: _Answer, parameters: dict[str, object]) -> tuple[str, dict[str, object]]:
         """Return where a request goes on: GitHub's new address, and our query unless the address has one."""
-        target = answer.headers.get(MOVED_TO, "")
+        asked = f"{self._api_url}{url}" if url.startswith("/") else url
+        target = urljoin(asked, answer.headers.get(MOVED_TO, "//"))
         there, here = urlsplit(target), urlsplit(self._api_url)
-        if not target or (there.hostname, there.scheme) != (here.hostname, here.scheme):
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
             raise SourceError(f"{self._api_url}: {_path(url)} redirects to another host; check PHOENIX_GITHUB_API_URL")
-        return target, {} if there.query else parameters
+        if there.query:
+            return target, {}
+        return there._replace(query=urlsplit(url).query).geturl(), parameters  # a page's own address has its query
 
     def _refuse(self, answer: _Answer, url: str, allowed: tuple[int, ...]) -> None:
         """Raise the SourceError that a refusal stands for."""
@@ -278,15 +281,19 @@ def _parsed(text: str, status: int) -> Any:
         if status < http.HTTPStatus.MULTIPLE_CHOICES:
             raise
         return None
-    if isinstance(payload, str | int | float) and status < http.HTTPStatus.MULTIPLE_CHOICES:
+    if status == http.HTTPStatus.OK and not isinstance(payload, dict | list):
         raise json.JSONDecodeError("neither an object nor a list", text[:20], 0)
     return payload
 
 
-def _is_limited(answer: _Answer) -> bool:
-    """Whether an answer is a rate limit: 429, or a 403 that says so in words or headers."""
+def _is_limited(answer: _Answer, resource: str) -> bool:
+    """Whether an answer is a rate limit: 429, a 403 that says so in words or headers, or GraphQL's 200 that does."""
     if answer.status == http.HTTPStatus.TOO_MANY_REQUESTS:
         return True
+    if resource == "graphql" and isinstance(answer.payload, dict):
+        errors = answer.payload.get("errors") or ()
+        if any(error.get("type") == "RATE_LIMITED" for error in errors):
+            return True
     words = _message(answer.payload).lower()
     is_told = "retry-after" in answer.headers or any(limit in words for limit in _LIMITED)
     return answer.status == http.HTTPStatus.FORBIDDEN and is_told

@@ -67,7 +67,7 @@ class Connections:
         if self._settings.github_installation_id is not None:
             return self._settings.github_installation_id
         if self._installations is None:
-            self._installations = {login.lower(): number for login, number in app.installations()}
+            self._installations = app.installations()
         if owner.lower() not in self._installations:
             raise CredentialError(
                 f"{owner}: GitHub App {app.app_id} is not installed there; install it, or leave it out"

@@ -7,6 +7,8 @@ summed time of the answers (GitHub's documentation, "Rate limits for the REST AP
 A primary budget is spent down to a reserve that is left to people. There, and when GitHub refuses, everything that uses
 the credential ends with a BudgetError that says when to go on; nothing sleeps for it, but for waits of a few seconds.
 Secondary limits pace: a request waits for its turn within the minute.
+
+What is left is counted as GitHub last told, less the requests that are under way: their answers may tell of less.
 """
 
 import threading
@@ -27,7 +29,10 @@ GRAPHQL_POINTS = 2000  # a minute, where REST has 900
 BRIDGED = timedelta(seconds=5)  # a wait not worth ending a run for
 FIRST_WAIT = timedelta(seconds=60)  # GitHub's advice where a refusal does not say how long it lasts
 LONGEST_WAIT = timedelta(hours=1)
+DOUBLINGS = 10  # of the first wait, by which time it is at its longest
 SKEW = timedelta(seconds=1)  # GitHub tells resets in whole seconds
+JITTER = timedelta(seconds=10)  # by which one reset seems to move: GitHub's servers differ, and answers take their time
+SETTLING = 0.02  # seconds between two looks at whether requests under way have told what is left
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,23 @@ class Reading:
 
 @dataclass
 class _Book:
-    """The primary budget of one resource."""
+    """The primary budget of one resource; `is_told` once a request of this process was answered in its window."""
 
     limit: int | None = None
     remaining: int | None = None
     resets_at: datetime | None = None
     request_count: int = 0
+    under_way: int = 0
+    is_told: bool = False
+
+    def refill(self) -> None:
+        """Start a new window, of which nothing is known but that it is another."""
+        self.remaining, self.resets_at, self.is_told = self.limit, None, False
+
+    def spend_unseen(self) -> None:
+        """Count a request whose answer does not tell of the budget: it was counted, perhaps."""
+        if self.remaining is not None:
+            self.remaining = max(self.remaining - 1, 0)
 
 
 @dataclass
@@ -62,13 +78,13 @@ class _Minute:
     limit: float
     spent: deque[tuple[float, float]] = field(default_factory=deque)
 
-    def wait(self, now: float) -> float:
-        """Return the seconds until there is room for more; zero if there is."""
+    def wait(self, now: float, amount: float = 0.0) -> float:
+        """Return the seconds until there is room for an amount; zero if there is, or if nothing else is there."""
         while self.spent and self.spent[0][0] <= now - MINUTE:
             self.spent.popleft()
-        if sum(amount for _, amount in self.spent) < self.limit:
+        if not self.spent or sum(spent for _, spent in self.spent) + amount <= self.limit:
             return 0.0
-        return self.spent[0][0] + MINUTE - now
+        return max(self.spent[0][0] + MINUTE - now, 0.001)
 
 
 class Governor:
@@ -87,11 +103,11 @@ class Governor:
         readings: Iterable[Reading] = (),
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         sleep: Callable[[float], None] = time.sleep,
-        first_wait: timedelta = FIRST_WAIT,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.credential = credential
         self._reserve_ratio = reserve_ratio
-        self._clock, self._sleep, self._first_wait = clock, sleep, first_wait
+        self._clock, self._sleep, self._monotonic = clock, sleep, monotonic
         self._lock = threading.RLock()
         self._slots = threading.BoundedSemaphore(CONCURRENT)
         self._books: dict[str, _Book] = {"core": _Book()}
@@ -129,63 +145,64 @@ class Governor:
 
     @contextmanager
     def turn(self, resource: str = "core", points: int = 1) -> Iterator[None]:
-        """Let the block make one request, when it is its turn. Raises BudgetError where that is too far off."""
-        self._pace(resource, points)
+        """Let the block make one request, when it is its turn, and `learn` from its answer.
+
+        Raises BudgetError, naming when to go on, once only the reserve is left or while GitHub refuses.
+        """
         with self._slots:
-            self.spend(resource)
-            started = time.monotonic()
+            while wait := self._take(resource, points):
+                self._sleep(wait)
+            started = self._monotonic()
             try:
                 yield
+            except BaseException:
+                with self._lock:
+                    self._books[resource].spend_unseen()
+                raise
             finally:
-                if self._minutes:
-                    with self._lock:
-                        ended = time.monotonic()
-                        self._minutes["seconds"].spent.append((ended, ended - started))
+                self._end(resource, started)
 
-    def spend(self, resource: str = "core") -> None:
-        """Take one request. Raises BudgetError, naming when to go on, once only the reserve is left."""
-        while wait := self._take(resource):
-            self._sleep(wait)
-
-    def learn(self, headers: Mapping[str, str]) -> None:
+    def learn(self, headers: Mapping[str, str], resource: str = "core") -> None:
         """Take over what an answer says of its budget; of late answers in one window the lowest count holds."""
-        if "x-ratelimit-remaining" not in headers:
-            return
-        remaining = int(float(headers["x-ratelimit-remaining"]))
-        resets_at = self._local_time(headers, float(headers.get("x-ratelimit-reset", 0)))
         with self._lock:
-            book = self._books.setdefault(headers.get("x-ratelimit-resource", "core"), _Book())
-            is_new = book.resets_at is None or abs(resets_at - book.resets_at) > 2 * SKEW
+            book = self._books.setdefault(headers.get("x-ratelimit-resource", resource), _Book())
+            if "x-ratelimit-remaining" not in headers:
+                book.spend_unseen()
+                return
+            remaining = int(float(headers["x-ratelimit-remaining"]))
+            resets_at = self._reset(headers)
+            is_new = book.resets_at is None or abs(resets_at - book.resets_at) > JITTER
             if is_new and book.resets_at is not None and resets_at < book.resets_at and self._clock() < book.resets_at:
                 return  # an answer from the window before
             book.remaining = remaining if is_new or book.remaining is None else min(remaining, book.remaining)
             book.resets_at = resets_at if is_new else book.resets_at
             book.limit = int(float(headers.get("x-ratelimit-limit", remaining)))
 
-    def accepted(self, headers: Mapping[str, str], *, is_free: bool = False) -> None:
-        """Note a request that was answered; one that cost nothing (304) is given back."""
+    def accepted(self) -> None:
+        """Note a request that was answered: a series of refusals is over."""
         with self._lock:
-            book = self._books.get(headers.get("x-ratelimit-resource", "core"))
-            if is_free and book is not None and book.remaining is not None:
-                book.remaining += 1
-            self._refusal_count = 0
-        self.learn(headers)
+            if self._not_before is None or self._clock() >= self._not_before:  # else it was sent before the refusal
+                self._refusal_count = 0
 
     def refused(self, headers: Mapping[str, str], resource: str = "core") -> None:
         """Note that GitHub limits the credential: all its workers stop until GitHub's time, or longer each time."""
         with self._lock:
-            now = self._clock()
-            if headers.get("x-ratelimit-remaining") == "0" and "retry-after" not in headers:
+            now, resets_at = self._clock(), self._reset(headers)
+            is_spent = float(headers.get("x-ratelimit-remaining", 1)) <= 0 and "retry-after" not in headers
+            if is_spent and resets_at > now:
                 book = self._books.setdefault(headers.get("x-ratelimit-resource", resource), _Book())
-                book.remaining, book.limit = 0, int(float(headers.get("x-ratelimit-limit", 0))) or book.limit
-                book.resets_at = self._local_time(headers, float(headers.get("x-ratelimit-reset", 0)))
+                book.limit = int(float(headers.get("x-ratelimit-limit", 0))) or book.limit or 1
+                book.remaining, book.resets_at = 0, resets_at
                 return
+            is_same = self._not_before is not None and now < self._not_before  # sent before the first was refused
             if "retry-after" in headers:
-                wait = timedelta(seconds=float(headers["retry-after"]))
+                until = now + _wait_told(headers["retry-after"], now)
+            elif is_same:
+                return
             else:
-                wait = min(self._first_wait * 2**self._refusal_count, LONGEST_WAIT)
-            self._refusal_count += 1
-            self._not_before = max(now + wait, self._not_before or now)
+                until = now + min(FIRST_WAIT * 2 ** min(self._refusal_count, DOUBLINGS), LONGEST_WAIT)
+            self._refusal_count += not is_same
+            self._not_before = max(until, self._not_before or until)
 
     def readings(self) -> list[Reading]:
         """Return what is known of each budget, for the next process."""
@@ -206,22 +223,49 @@ class Governor:
                 for resource, book in self._books.items()
             ]
 
-    def _take(self, resource: str) -> float:
+    def _take(self, resource: str, points: int) -> float:
         """Take one request and return 0, or return the few seconds to wait for it."""
         with self._lock:
-            now = self._clock()
+            now, ticks = self._clock(), self._monotonic()
             if self._not_before is not None and now < self._not_before:
                 return self._bridge(now, self._not_before, "refuses requests for a while (a secondary rate limit)")
             book = self._books.setdefault(resource, _Book())
-            if book.resets_at is not None and now >= book.resets_at:
-                book.remaining, book.resets_at = book.limit, None
-            if book.remaining is not None and book.limit is not None:
-                if book.remaining <= book.limit * self._reserve_ratio:
-                    until = book.resets_at or now + LONGEST_WAIT
-                    return self._bridge(now, until, f"grants no more {resource} requests but its reserve")
-                book.remaining -= 1
+            if wait := self._wait_for_budget(book, resource, now) or self._wait_for_minute(resource, points, ticks):
+                return wait
+            book.under_way += 1
             book.request_count += 1
+            if self._minutes:
+                self._minutes[_paced_as(resource)].spent.append((ticks, points))
             return 0.0
+
+    def _wait_for_budget(self, book: _Book, resource: str, now: datetime) -> float:
+        """Return how long to wait for the primary budget. Raises BudgetError where that is too long."""
+        if book.resets_at is not None and now >= book.resets_at:
+            book.refill()
+        if book.under_way and not book.is_told:
+            return SETTLING  # the first of a window goes alone: others may have spent it already
+        if book.remaining is None or book.limit is None:
+            return 0.0
+        reserve = book.limit * self._reserve_ratio
+        if book.remaining <= reserve:
+            until = book.resets_at or now + LONGEST_WAIT
+            return self._bridge(now, until, f"grants no more {resource} requests but its reserve")
+        return SETTLING if book.remaining - book.under_way <= reserve else 0.0
+
+    def _wait_for_minute(self, resource: str, points: int, ticks: float) -> float:
+        """Return how long to wait until the last minute has room for a request."""
+        if not self._minutes:
+            return 0.0
+        return max(self._minutes[_paced_as(resource)].wait(ticks, points), self._minutes["seconds"].wait(ticks))
+
+    def _end(self, resource: str, started: float) -> None:
+        """Note that a request is not under way any more, and what it took."""
+        with self._lock:
+            self._books[resource].under_way -= 1
+            self._books[resource].is_told = True
+            if self._minutes:
+                ended = self._monotonic()
+                self._minutes["seconds"].spent.append((ended, ended - started))
 
     def _bridge(self, now: datetime, until: datetime, reason: str) -> float:
         if until - now <= BRIDGED:
@@ -230,31 +274,29 @@ class Governor:
             f"GitHub {reason}: its rate limit refills at {until:%H:%M} UTC, the next sync goes on from here", until
         )
 
-    def _pace(self, resource: str, points: int) -> None:
-        """Wait until the last minute has room for a request, and book it there."""
-        if not self._minutes:
-            return
-        own = self._minutes["graphql" if resource == "graphql" else "core"]
-        while True:
-            with self._lock:
-                now = time.monotonic()
-                wait = max(own.wait(now), self._minutes["seconds"].wait(now))
-                if not wait:
-                    own.spent.append((now, points))
-                    return
-            self._sleep(wait)
-
-    def _local_time(self, headers: Mapping[str, str], reset: float) -> datetime:
+    def _reset(self, headers: Mapping[str, str]) -> datetime:
         """Return a reset by our clock, which may differ from the server's."""
-        told = datetime.fromtimestamp(reset, UTC)
-        now = self._clock()
+        told = datetime.fromtimestamp(float(headers.get("x-ratelimit-reset", 0)), UTC) + SKEW
         if "date" not in headers:
-            return told + SKEW
-        skew = now - parsedate_to_datetime(headers["date"])
-        return told + SKEW + (skew if abs(skew) > 2 * SKEW else timedelta(0))
+            return told
+        skew = self._clock() - parsedate_to_datetime(headers["date"])
+        return told + (skew if abs(skew) > 2 * SKEW else timedelta(0))
 
     def _remember(self, reading: Reading) -> None:
         if reading.not_before is not None:
             self._not_before = max(reading.not_before, self._not_before or reading.not_before)
             self._refusal_count = max(reading.refusal_count, self._refusal_count)
         self._books[reading.resource] = _Book(reading.limit, reading.remaining, reading.resets_at)
+
+
+def _paced_as(resource: str) -> str:
+    return "graphql" if resource == "graphql" else "core"
+
+
+def _wait_told(text: str, now: datetime) -> timedelta:
+    """Return what Retry-After asks for: seconds, or the date that some proxies send."""
+    try:
+        wait = timedelta(seconds=float(text))
+    except ValueError:
+        wait = parsedate_to_datetime(text) - now
+    return max(wait, SKEW)

@@ -35,11 +35,10 @@ def discover(
 
 
 def _listed(client: GitHubClient, organization: str) -> Iterator[dict[str, Any]]:
-    listing = {"type": "all", "sort": "pushed"}
     try:
-        yield from client.items(f"/orgs/{organization}/repos", None, **listing)
-    except RepositoryError:
-        yield from client.items(f"/users/{organization}/repos", None, **listing)
+        yield from client.items(f"/orgs/{organization}/repos", None, type="all", sort="pushed")
+    except RepositoryError:  # "all" of a user would be those of others, too, that they work on
+        yield from client.items(f"/users/{organization}/repos", None, type="owner", sort="pushed")
 
 
 def _reason(

@@ -1,6 +1,7 @@
 """PyGithub's connection, with its redirects left to us: it would follow them by path alone and lose the query."""
 
 import http
+import logging
 from urllib.parse import urlsplit
 
 from github import Auth, Github
@@ -10,11 +11,13 @@ TIMEOUT = 30  # seconds
 MOVED_TO = "x-moved-to"  # what a 301's Location is called when it reaches us
 API_VERSION = "2022-11-28"  # the later one drops merge_commit_sha, which lead times need
 
+logging.getLogger(Requester.__module__).setLevel(logging.INFO)  # at DEBUG it writes out answers, an App's tokens too
+
 
 class _Unfollowed(RequestsResponse):
     def getheaders(self):  # type: ignore[no-untyped-def]
-        """Return the headers, a permanent redirect's Location under another name."""
-        if self.status == http.HTTPStatus.MOVED_PERMANENTLY:
+        """Return the headers, an API redirect's Location under another name; a file's (302) is not the API's."""
+        if self.status != http.HTTPStatus.FOUND:
             return {
                 MOVED_TO if name.lower() == "location" else name: text for name, text in self.headers.items()
             }.items()
