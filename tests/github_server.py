@@ -44,6 +44,7 @@ class GitHub:
     jobs: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    credentials: list[str] = field(default_factory=list)  # the Authorization of each request, "" without one
     renamed_from: str | None = None
     token: str | None = None
     fails_from: int | None = None  # the number of the first request that is refused, and all after it
@@ -229,6 +230,7 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(url.query))
         with self.world.lock:
             self.world.requests.append(self.path)
+            self.world.credentials.append(self.headers.get("Authorization", ""))
             self.world.remaining = max(self.world.remaining - 1, 0)
             fault = next((f for f in self.world.faults if f.count > 0 and re.search(f.path, self.path)), None)
             if fault:
@@ -237,7 +239,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self.send(fault.status, fault.body, fault.headers)
         if self.world.fails_from is not None and len(self.world.requests) >= self.world.fails_from:
             return self.send(422, {"message": "out of order"})
-        if self.world.token and self.headers.get("Authorization", "").split(" ")[-1] != self.world.token:
+        is_app = url.path.startswith("/app/")  # which signs, and has no token
+        if self.world.token and not is_app and self.headers.get("Authorization", "").split(" ")[-1] != self.world.token:
             return self.send(401, {"message": "Bad credentials"})
         if self.world.renamed_from and url.path == f"/repos/{self.world.renamed_from}":
             return self.send(

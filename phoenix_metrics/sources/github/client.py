@@ -33,6 +33,7 @@ PAGE_SIZE = 100  # GitHub's maximum; its default of 30 would triple the list req
 WRITE_POINTS = 5  # what a request that changes something counts towards the limit of a minute
 
 _ATTEMPTS = 5
+_GRAPHQL_ATTEMPTS = 2  # where the server fails: mostly a query is too much for it, and asking again will not help
 _REFUSALS = 20  # refusals of a few seconds that one request sits out
 _REDIRECTS = 3
 _BACK_OFF = 0.25  # seconds; doubles with each attempt
@@ -214,17 +215,17 @@ class GitHubClient:
                     raise ConnectionFailedError(f"{self._api_url}: GitHub keeps refusing {_path(url)}; run again later")
             elif status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
                 failures += 1
-                self._back_off(failures, url, None)
+                self._back_off(failures, url, None, _GRAPHQL_ATTEMPTS if resource == "graphql" else _ATTEMPTS)
             elif status == http.HTTPStatus.UNAUTHORIZED and not renewed and self._credential.renew(wire.token):
                 renewed = True
             else:
                 self.governor.accepted()
                 return answer
 
-    def _back_off(self, failures: int, url: str, error: Exception | None) -> None:
+    def _back_off(self, failures: int, url: str, error: Exception | None, attempts: int = _ATTEMPTS) -> None:
         """Wait before the next attempt. Raises ConnectionFailedError after the last one."""
         refused = isinstance(error, requests.exceptions.ConnectionError) and "refused" in str(error)
-        if failures >= _ATTEMPTS or (refused and failures > 1):
+        if failures >= attempts or (refused and failures > 1):
             raise ConnectionFailedError(_unreachable(self._api_url, _path(url), error)) from None
         self._sleep(_BACK_OFF * 2 ** (failures - 1) * random.uniform(0.5, 1.5))  # noqa: S311  # spreads, not hides
 

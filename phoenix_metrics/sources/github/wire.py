@@ -1,9 +1,13 @@
-"""PyGithub's connection, with its redirects left to us: it would follow them by path alone and lose the query."""
+"""PyGithub's connection, with redirects and unfinished answers left to us.
+
+It would follow a redirect by its path alone and lose the query, and repeat a request that is answered with 202 for ever.
+"""
 
 import http
 import logging
 from urllib.parse import urlsplit
 
+import requests
 from github import Auth, Github
 from github.Requester import HTTPRequestsConnectionClass, HTTPSRequestsConnectionClass, Requester, RequestsResponse
 
@@ -15,6 +19,11 @@ logging.getLogger(Requester.__module__).setLevel(logging.INFO)  # at DEBUG it wr
 
 
 class _Unfollowed(RequestsResponse):
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response)
+        if self.status == http.HTTPStatus.ACCEPTED and response.request.method == "GET":
+            self.status = http.HTTPStatus.SERVICE_UNAVAILABLE  # PyGithub would ask again for ever
+
     def getheaders(self):  # type: ignore[no-untyped-def]
         """Return the headers, an API redirect's Location under another name; a file's (302) is not the API's."""
         if self.status != http.HTTPStatus.FOUND:
