@@ -1,6 +1,6 @@
 """PyGithub's connection, with redirects and unfinished answers left to us.
 
-It would follow a redirect by its path alone and lose the query, and repeat a request that is answered with 202 for ever.
+It would follow a redirect by its path alone and lose the query, and ask for ever where the answer is 202.
 """
 
 import http
