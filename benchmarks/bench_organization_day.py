@@ -1,5 +1,8 @@
 """How many requests a day of a large organisation costs, by policy of detail: polled every five minutes.
 
+With all that the schedule fetches: runs and jobs, and what goes with them (releases, pull requests, rules, runners,
+bills). Every run of an active repository belongs to a pull request that it updates.
+
     bench_organization_day.py [--repositories N] [--active-every N] [--runs N] [--policies A,B] [--world-only]
 
 The organisation is simulated (tests/world) and met over HTTP; its clock goes through one day as fast as we can poll.
@@ -7,22 +10,36 @@ The requests do not depend on the machine. The first poll, which reads the histo
 """
 
 import argparse
+import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the simulation lives with the tests
 
+from phoenix_metrics.defs import context
+from phoenix_metrics.defs.intake import connected
 from phoenix_metrics.defs.polling import Poll, sync_github
 from phoenix_metrics.settings import Settings, load_settings
 from tests.world import Limit, Request, World, WorldServer, serving
 from tests.world.days import Days
+from tests.world.routes import Answer
 
 DAY = datetime(2026, 3, 3, tzinfo=UTC)  # a Tuesday
 STEP = timedelta(minutes=5)
+LOOPS = (
+    context.visit_releases,
+    context.visit_pull_requests,
+    context.visit_rules,
+    context.visit_runners,
+    context.visit_billing,
+)
 UNLIMITED = 10_000_000  # so that the figures say what is asked for, not what is allowed
 
 
@@ -40,11 +57,38 @@ def settings_for(server: WorldServer, home: str, policy: str) -> Settings:
 
 
 def poll(settings: Settings, world: World) -> None:
-    """Do what the schedule does every five minutes: poll what is due."""
-    passes = sync_github(settings, Poll(everything=False), clock=lambda: world.now)
-    failed = [done.note for done in passes if done.state != "ok"]
+    """Do what the schedule does every five minutes: poll what is due, and let each side loop visit what is due."""
+
+    def clock() -> datetime:
+        return world.now
+
+    passes = sync_github(settings, Poll(everything=False), clock=clock)
+    with connected(settings, clock) as connections:
+        visits = [done for loop in LOOPS for done in loop(settings, connections.client_for, clock)]
+    failed = [done.note for done in (*passes, *visits) if done.state != "ok"]
     if failed:
         sys.exit(f"{world.now}: {failed[0]}")
+
+
+def context_of(world: World) -> dict[str, Any]:
+    """Return GitHub's answers about what goes with the runs, by path."""
+
+    def pulls(match: re.Match[str], _: dict[str, str]) -> Answer:
+        run = world.repositories[int(match[1])].runs[-1]
+        times = {"created_at": run.created_at, "updated_at": run.created_at}
+        ends = {"head": {"ref": "it", "sha": "a"}, "base": {"ref": "main", "sha": "b"}}
+        return Answer(200, [{"id": run.run_id, "number": 1, "state": "open", **times, **ends}])
+
+    repository, owner = r"/repositories/(\d+)", "/orgs/acme/actions"
+    return {
+        f"{repository}/pulls": pulls,
+        f"{repository}/releases": Answer(200, []),
+        f"{repository}/rules/branches/.*": Answer(200, []),
+        f"{repository}/branches/.*": Answer(200, {"name": "main", "protected": False}),
+        f"(?:{repository}|/orgs/acme)/actions/(?:hosted-)?runners": Answer(200, {"total_count": 0, "runners": []}),
+        f"{owner}/runner-groups": Answer(200, {"total_count": 0, "runner_groups": []}),
+        "/organizations/acme/settings/billing/usage": Answer(200, {"usageItems": []}),
+    }
 
 
 @dataclass(frozen=True)
@@ -94,7 +138,10 @@ def measure(policy: str, options: argparse.Namespace) -> Figures:
     world, days = organization(options)
     limits = {"core": Limit(UNLIMITED), "graphql": Limit(UNLIMITED)}
     started = time.perf_counter()
-    with serving(world, limits=limits) as server, tempfile.TemporaryDirectory(prefix="phoenix-bench-") as home:
+    with (
+        serving(world, limits=limits, extra=context_of(world)) as server,
+        tempfile.TemporaryDirectory(prefix="phoenix-bench-") as home,
+    ):
         settings = settings_for(server, home, policy)
         poll(settings, world)
         first = len(server.requests)
@@ -121,8 +168,14 @@ def report(figures: list[Figures]) -> None:
             found.seconds,
         )
         print(f"{found.policy:<10}" + "".join(f"{value:>10,.0f}" for value in values))
-        for kind in sorted({request.kind for request in found.day}):
-            print(f"  {kind:<20}{sum(request.kind == kind for request in found.day):>10,}")
+        asked = Counter((_kind(request), request.status) for request in found.day)
+        for (kind, status), count in sorted(asked.items()):
+            print(f"  {kind:<20}{status:>5}{count:>10,}")
+
+
+def _kind(request: Request) -> str:
+    """Return what was asked for, by the simulation's word or the end of the path."""
+    return urlsplit(request.target).path.rpartition("/")[2] if request.kind == "other" else request.kind
 
 
 def pass_a_day(options: argparse.Namespace) -> None:

@@ -6,13 +6,13 @@ A source that refuses never fails the run: how each visit went is landed, and ma
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.intake import Visit, connected, land_visit, note_visits, visit_repositories
+from phoenix_metrics.defs.intake import Visit, connected, land_visit, note_visits, utc_now, visit_repositories
 from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.billing import fetch_billing_usage
@@ -42,41 +42,47 @@ COMMITS_A_VISIT = 50  # commits of a repository whose checks one visit reads, at
 
 ClientFor = Callable[[str], GitHubClient]
 FetchOrganization = Callable[[GitHubClient, str, Visit], Iterable[Batch]]
+Clock = Callable[[], datetime]
 Loop = Callable[[Settings, ClientFor], list[Visit]]
 
 
-def visit_releases(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_releases(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch new releases of every measured repository that is due."""
-    fetch = partial(fetch_releases, since=settings.since_at(datetime.now(UTC)))
-    return visit_repositories(settings.home, client_for, "releases", RELEASES_EVERY, fetch)
+    fetch = partial(fetch_releases, since=settings.since_at(clock()))
+    return visit_repositories(settings.home, client_for, "releases", RELEASES_EVERY, fetch, clock=clock)
 
 
-def visit_pull_requests(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_pull_requests(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch new and changed pull requests of every measured repository that is due."""
-    fetch = partial(fetch_pull_requests, since=settings.since_at(datetime.now(UTC)))
-    return visit_repositories(settings.home, client_for, "pull_requests", PULL_REQUESTS_EVERY, fetch)
+    fetch = partial(fetch_pull_requests, since=settings.since_at(clock()))
+    return visit_repositories(settings.home, client_for, "pull_requests", PULL_REQUESTS_EVERY, fetch, clock=clock)
 
 
-def visit_checks(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_checks(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch the checks of third parties on commits of the default branches whose runs have ended."""
     commits: dict[int, list[str]] = {}
     for row in ask(settings.home, "unchecked_commits", {"count": COMMITS_A_VISIT}):
         commits.setdefault(row["repository_id"], []).append(row["head_sha"])
     fetch = partial(fetch_commit_checks, commits=commits)
-    return visit_repositories(settings.home, client_for, "checks", CHECKS_EVERY, fetch)
+    return visit_repositories(settings.home, client_for, "checks", CHECKS_EVERY, fetch, clock=clock)
 
 
-def visit_rules(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_rules(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch what guards the default branch of every measured repository that is due."""
-    return visit_repositories(settings.home, client_for, "rules", RULES_EVERY, fetch_branch_rules)
+    return visit_repositories(settings.home, client_for, "rules", RULES_EVERY, fetch_branch_rules, clock=clock)
 
 
-def visit_runners(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_runners(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch the runners of repositories and organisations, each list by a loop of its own: each has its permission."""
-    visit = partial(visit_organizations, settings, client_for)
+    visit = partial(visit_organizations, settings, client_for, clock=clock)
     return [
         *visit_repositories(
-            settings.home, client_for, "repository_runners", REPOSITORY_RUNNERS_EVERY, fetch_repository_runners
+            settings.home,
+            client_for,
+            "repository_runners",
+            REPOSITORY_RUNNERS_EVERY,
+            fetch_repository_runners,
+            clock=clock,
         ),
         *visit("runners", RUNNERS_EVERY, fetch_organization_runners),
         *visit("hosted_runners", RUNNERS_EVERY, fetch_hosted_runners),
@@ -84,28 +90,34 @@ def visit_runners(settings: Settings, client_for: ClientFor) -> list[Visit]:
     ]
 
 
-def visit_billing(settings: Settings, client_for: ClientFor) -> list[Visit]:
+def visit_billing(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch what GitHub charges the organisations for Actions."""
-    now = datetime.now(UTC)
+    now = clock()
     fetch = partial(fetch_billing_usage, since=settings.since_at(now).date(), today=now.date())
-    return visit_organizations(settings, client_for, "billing", BILLING_EVERY, fetch)
+    return visit_organizations(settings, client_for, "billing", BILLING_EVERY, fetch, clock=clock)
 
 
 def visit_organizations(
-    settings: Settings, client_for: ClientFor, loop: str, every: timedelta, fetch: FetchOrganization
+    settings: Settings,
+    client_for: ClientFor,
+    loop: str,
+    every: timedelta,
+    fetch: FetchOrganization,
+    *,
+    clock: Clock = utc_now,
 ) -> list[Visit]:
     """Let a side loop visit each organisation it has not visited for `every`, and land what it yields.
 
     Organisations are those of the settings and the owners of measured repositories, as far as they are no persons.
     """
-    now = datetime.now(UTC)
+    now = clock()
     visits = []
     for row in ask(settings.home, "organizations", {"loop": loop, "names": list(settings.github_organizations)}):
         if row["tried_at"] is None or now - row["tried_at"] >= every:
             visit = Visit(loop, row["organization"], cursor=row["cursor"])
             batches = partial(_fetch_of_organization, client_for, visit, row["is_named"], fetch)
             visits.append(land_visit(settings.home, visit, batches))
-    note_visits(settings.home, visits)
+    note_visits(settings.home, visits, clock())
     return visits
 
 

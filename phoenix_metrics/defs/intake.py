@@ -23,6 +23,7 @@ from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.governor import Reading
 from phoenix_metrics.sources.github.items import Batch
 from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.github.tiers import is_visit_due
 from phoenix_metrics.warehouse import landing
 
 REPOSITORIES_AT_ONCE = 4
@@ -41,8 +42,12 @@ class Measured:
     full_name: str
     default_branch: str | None
     is_private: bool | None
+    active_at: datetime | None
     tried_at: datetime | None
+    state: str | None
     cursor: str | None
+    etag: str | None
+    etag_scope: str | None
 
     @property
     def path(self) -> str:
@@ -52,7 +57,10 @@ class Measured:
 
 @dataclass
 class Visit:
-    """How one visit of a side loop to one subject went; `cursor` says where the next one goes on."""
+    """How one visit of a side loop to one subject went; `cursor` says where the next one goes on.
+
+    `etag`, under its scope, is that of the list it read, for asking whether anything has changed since.
+    """
 
     loop: str
     subject: str
@@ -60,6 +68,8 @@ class Visit:
     state: str = "ok"
     note: str | None = None
     cursor: str | None = None
+    etag: str | None = None
+    etag_scope: str | None = None
     request_count: int = 0
     landed: Counter[str] = field(default_factory=Counter)
 
@@ -68,24 +78,43 @@ Fetch = Callable[[GitHubClient, Measured, Visit], Iterable[Batch]]
 
 
 def visit_repositories(
-    home: Path, client_for: Callable[[str], GitHubClient], loop: str, every: timedelta, fetch: Fetch
+    home: Path,
+    client_for: Callable[[str], GitHubClient],
+    loop: str,
+    every: timedelta,
+    fetch: Fetch,
+    *,
+    clock: Callable[[], datetime] = utc_now,
 ) -> list[Visit]:
     """Let a side loop visit each measured repository it has not visited for `every`, and land what it yields.
 
-    A repository that refuses does not stop the others; how each visit went is landed beside the data.
+    Quiet repositories are visited less often. One that refuses does not stop the others; how each visit went is landed
+    beside the data.
     """
-    now = datetime.now(UTC)
+    now = clock()
     measured = [Measured(**row) for row in ask(home, "measured", {"loop": loop})]
-    due = [one for one in measured if one.tried_at is None or now - one.tried_at >= every]
+    due = [one for one in measured if is_visit_due(now, every, one.tried_at, one.state, one.active_at)]
 
     def visit(one: Measured) -> Visit:
-        done = Visit(loop, one.full_name, one.repository_id, cursor=one.cursor)
-        return land_visit(home, done, lambda: fetch(client_for(one.full_name), one, done))
+        done = Visit(
+            loop, one.full_name, one.repository_id, cursor=one.cursor, etag=one.etag, etag_scope=one.etag_scope
+        )
+        return land_visit(home, done, lambda: _fetch_of_repository(client_for, one, done, fetch))
 
     with ThreadPoolExecutor(REPOSITORIES_AT_ONCE, thread_name_prefix=loop) as pool:
         visits = list(pool.map(visit, due))
-    note_visits(home, visits)
+    note_visits(home, visits, clock())
     return visits
+
+
+def _fetch_of_repository(
+    client_for: Callable[[str], GitHubClient], measured: Measured, visit: Visit, fetch: Fetch
+) -> Iterator[Batch]:
+    client = client_for(measured.full_name).counted()
+    try:
+        yield from fetch(client, measured, visit)
+    finally:
+        visit.request_count = client.request_count
 
 
 def land_visit(home: Path, visit: Visit, fetch: Callable[[], Iterable[Batch]]) -> Visit:
@@ -143,6 +172,8 @@ def _visit_records(visits: Iterable[Visit], now: datetime) -> Iterator[landing.R
             "state": visit.state,
             "note": visit.note,
             "cursor": visit.cursor,
+            "etag": visit.etag,
+            "etag_scope": visit.etag_scope,
             "request_count": visit.request_count,
             "finished_at": now.isoformat(),
         }

@@ -3,13 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.intake import Measured, Visit, connected, visit_repositories
+from phoenix_metrics.defs.intake import Measured, Visit, connected, utc_now, visit_repositories
 from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
@@ -24,11 +24,13 @@ LANDED = {
 }
 
 
-def visit_reports(settings: Settings, client_for: Callable[[str], GitHubClient]) -> list[Visit]:
+def visit_reports(
+    settings: Settings, client_for: Callable[[str], GitHubClient], clock: Callable[[], datetime] = utc_now
+) -> list[Visit]:
     """Fetch the new test reports of every measured repository that is due."""
-    wanted = Wanted(settings.github_reports, settings.since_at(datetime.now(UTC)), settings.github_report_mb << 20)
+    wanted = Wanted(settings.github_reports, settings.since_at(clock()), settings.github_report_mb << 20)
     fetch = partial(_fetch, wanted=wanted, known=known_artifacts(settings))
-    return visit_repositories(settings.home, client_for, "reports", REPORTS_EVERY, fetch)
+    return visit_repositories(settings.home, client_for, "reports", REPORTS_EVERY, fetch, clock=clock)
 
 
 def known_artifacts(settings: Settings) -> dict[int, Known]:

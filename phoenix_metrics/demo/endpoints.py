@@ -139,6 +139,7 @@ def _check_organization(question: Question) -> None:
 
 OF_ORGANIZATION: dict[str, Endpoint] = {
     "/orgs/{org}/repos": organization_repositories,
+    "/orgs/{org}/hooks": _nothing(),
     "/orgs/{org}/actions/runners": _nothing("runners"),
     "/orgs/{org}/actions/hosted-runners": _nothing("runners"),
     "/orgs/{org}/actions/runner-groups": _nothing("runner_groups"),
@@ -159,6 +160,7 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/actions/jobs/{job_id}": _job,
     "/actions/artifacts": _nothing("artifacts"),
     "/actions/runners": _nothing("runners"),
+    "/hooks": _nothing(),
     "/releases": _nothing(),
     "/pulls": _nothing(),
     "/rules/branches/{branch}": _nothing(),

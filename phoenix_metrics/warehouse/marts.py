@@ -7,7 +7,7 @@ import duckdb
 
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.staging import document
-from phoenix_metrics.warehouse.store import scalar, table_exists, transaction
+from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
 
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
@@ -46,7 +46,7 @@ def _signature(model: Model, models: Mapping[str, Model]) -> str:
 
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
     known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
-    return known == (signature,) and table_exists(connection, model.table)
+    return known == (signature,) and model.table in existing_tables(connection)
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -10,7 +10,7 @@ import duckdb
 
 from phoenix_metrics.warehouse import landing
 from phoenix_metrics.warehouse.models import Model, load_models
-from phoenix_metrics.warehouse.store import scalar, table_exists, transaction
+from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
 FILES_AT_ONCE = 32  # bounds the memory of one transaction
 
@@ -53,7 +53,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, staging: Sequence[Model]) ->
     """Create the staging tables; when a model's text has changed, begin anew from the archive."""
     _name_landing(connection, {})
     known = dict(connection.execute("select model, signature from meta.models where model like 'staging.%'").fetchall())
-    if all(known.get(model.table) == model.fingerprint and table_exists(connection, model.table) for model in staging):
+    existing = existing_tables(connection)
+    if all(known.get(model.table) == model.fingerprint and model.table in existing for model in staging):
         return
     with transaction(connection):
         connection.execute("delete from staging.landing_files")

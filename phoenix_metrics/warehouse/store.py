@@ -66,11 +66,10 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
-def table_exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    """Whether a table, named with its schema, is in the store."""
-    schema, _, name = table.partition(".")
-    query = "select count(*) from duckdb_tables() where schema_name = ? and table_name = ? and not internal"
-    return scalar(connection, query, [schema, name]) > 0
+def existing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Return the tables of the store, named with their schemas."""
+    query = "select schema_name || '.' || table_name from duckdb_tables() where not internal"
+    return {row[0] for row in connection.execute(query).fetchall()}
 
 
 def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[object] | None = None) -> int:

@@ -12,7 +12,7 @@ with visited as (
         from_json(
             payload,
             '{"loop": "VARCHAR", "subject": "VARCHAR", "state": "VARCHAR", "note": "VARCHAR", "cursor": "VARCHAR",
-              "request_count": "INTEGER", "finished_at": "VARCHAR"}'
+              "etag": "VARCHAR", "etag_scope": "VARCHAR", "request_count": "INTEGER", "finished_at": "VARCHAR"}'
         ) as visit
     from landing.github_visits
 )
@@ -23,6 +23,8 @@ select
     repository_id,                               -- GitHub's id of the repository; NULL for an organisation.
     visit.note as note,                          -- What went wrong, in a sentence.
     visit.cursor as cursor,                      -- Where the next visit goes on, in the loop's own words.
+    visit.etag as etag,                          -- The ETag of the list that was read, for asking whether it changed.
+    visit.etag_scope as etag_scope,              -- The fingerprint of the credential that this ETag is good for.
     visit.request_count as request_count,        -- Requests it made.
     cast(cast(visit.finished_at as timestamptz) at time zone 'UTC' as timestamp) as finished_at,  -- When it ended, UTC. #not_null
     fetched_at                                   -- When it was written down, UTC. #version

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ from tests.demo.conftest import serving
 from tests.github_server import Answer, Fault, GitHub
 
 NOW = datetime.now(UTC)
+Loop = Callable[[Settings, context.ClientFor, context.Clock], list[Visit]]
 BASE = "/repositories/1"
 
 
@@ -105,13 +107,13 @@ def land_sync(home: Path, github: GitHub) -> None:
     write_batch(home, "github_syncs", [Record(github.repository_id, None, NOW, payload)])
 
 
-def visit(loop: context.Loop, settings: Settings) -> list[tuple[str, str]]:
-    """Run a loop once; return each visit's subject and state."""
-    return [(done.subject, done.state) for done in run(loop, settings)]
+def visit(loop: Loop, settings: Settings, days: int = 0) -> list[tuple[str, str]]:
+    """Run a loop once, some days from now; return each visit's subject and state."""
+    return [(done.subject, done.state) for done in run(loop, settings, days)]
 
 
-def run(loop: context.Loop, settings: Settings) -> list[Visit]:
-    return loop(settings, Connections(settings).client_for)
+def run(loop: Loop, settings: Settings, days: int = 0) -> list[Visit]:
+    return loop(settings, Connections(settings).client_for, lambda: datetime.now(UTC) + timedelta(days=days))
 
 
 def staged(home: Path, query: str) -> list[tuple[Any, ...]]:
@@ -119,12 +121,6 @@ def staged(home: Path, query: str) -> list[tuple[Any, ...]]:
     with writing(home) as connection:
         load_landing(connection, home)
         return connection.execute(query).fetchall()
-
-
-def make_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every loop be due at once."""
-    for name in [name for name in vars(context) if name.endswith("_EVERY")]:
-        monkeypatch.setattr(context, name, timedelta(0))
 
 
 def release(number: int, published_at: str, **changes: Any) -> dict[str, Any]:
@@ -158,19 +154,16 @@ def test_releases_come_with_the_commit_of_their_tag(github: GitHub, shop: Shop, 
     assert staged(measured.home, query) == [(3, "lib/v3 rc", "def"), (4, "v4", None), (5, "v5", "abc")]
 
 
-def test_a_second_visit_fetches_only_news(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_visit_fetches_only_news(github: GitHub, shop: Shop, measured: Settings) -> None:
     """One request when nothing changed and no file; a release that was changed later is read again."""
     shop.releases = [release(number, f"2026-02-0{number}T08:00:00Z") for number in (2, 1)]
     visit(context.visit_releases, measured)
-    make_due(monkeypatch)
     before = len(github.requests)
-    visit(context.visit_releases, measured)
+    visit(context.visit_releases, measured, days=1)
     assert len(github.requests) - before == 1
     assert len([file for file in list_files(measured.home) if file.startswith("github_releases")]) == 1
     shop.releases[1] = {**shop.releases[1], "name": "Mended", "updated_at": "2026-02-09T08:00:00Z"}
-    visit(context.visit_releases, measured)
+    visit(context.visit_releases, measured, days=2)
     query = "select release_id, name from staging.github_releases order by release_id"
     assert staged(measured.home, query) == [(1, "Mended"), (2, "Release 2")]
 
@@ -186,9 +179,7 @@ def test_a_visit_that_is_not_due_asks_nothing(github: GitHub, shop: Shop, measur
     assert len(github.requests) == before
 
 
-def test_pull_requests_keep_their_newest_state(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pull_requests_keep_their_newest_state(github: GitHub, shop: Shop, measured: Settings) -> None:
     """250 are read on three pages; later only the first page, up to what is known, and the merge is in."""
     shop.pulls = [pull(number, f"2026-02-01T{number // 60:02d}:{number % 60:02d}:00Z") for number in range(1, 251)]
     visit(context.visit_pull_requests, measured)
@@ -196,10 +187,9 @@ def test_pull_requests_keep_their_newest_state(
     assert staged(measured.home, "select count(*), count(merge_commit_sha) from staging.github_pull_requests") == [
         (250, 0)
     ]
-    make_due(monkeypatch)
     merged = {"state": "closed", "merged_at": "2026-02-02T08:00:00Z", "merge_commit_sha": "m7"}
     shop.pulls[6] = pull(7, "2026-02-02T08:00:00Z", **merged)
-    visit(context.visit_pull_requests, measured)
+    visit(context.visit_pull_requests, measured, days=1)
     assert github.counted(r"/pulls") == 4
     query = (
         "select number, state, merge_commit_sha, head_sha from staging.github_pull_requests "
@@ -208,9 +198,7 @@ def test_pull_requests_keep_their_newest_state(
     assert staged(measured.home, query) == [(7, "merged", "m7", "h7"), (8, "open", None, "h8")]
 
 
-def test_a_visit_that_is_cut_off_is_made_up_for(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_visit_that_is_cut_off_is_made_up_for(github: GitHub, shop: Shop, measured: Settings) -> None:
     """The server fails on the second page: the first is kept, the cursor stays, and the next visit reads it all."""
     shop.pulls = [pull(number, f"2026-02-01T{number // 60:02d}:{number % 60:02d}:00Z") for number in range(1, 151)]
     github.faults.append(Fault(r"pulls.*page=2", status=422))
@@ -218,8 +206,7 @@ def test_a_visit_that_is_cut_off_is_made_up_for(
     assert (done.state, done.cursor) == ("failed", None)
     count = "select count(*) from staging.github_pull_requests"
     assert staged(measured.home, count) == [(100,)]
-    make_due(monkeypatch)
-    [done] = run(context.visit_pull_requests, measured)
+    [done] = run(context.visit_pull_requests, measured, days=1)
     assert done.state == "ok"
     assert done.cursor == "2026-01-01T00:00:00+00:00..2026-02-01T02:30:00+00:00"
     assert staged(measured.home, count) == [(150,)]
@@ -252,42 +239,34 @@ def test_a_kill_in_the_middle_loses_nothing(github: GitHub, shop: Shop, measured
     assert staged(measured.home, count) == [(150,)]
 
 
-def test_a_longer_history_is_read_when_it_is_wanted(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_longer_history_is_read_when_it_is_wanted(github: GitHub, shop: Shop, measured: Settings) -> None:
     """A PHOENIX_GITHUB_SINCE further back brings the older ones, once."""
     shop.pulls = [pull(2, "2026-02-01T08:00:00Z"), pull(1, "2025-06-01T08:00:00Z")]
     visit(context.visit_pull_requests, measured)
     count = "select count(*) from staging.github_pull_requests"
     assert staged(measured.home, count) == [(1,)]
-    make_due(monkeypatch)
     longer = settings_for(github, measured.home, PHOENIX_GITHUB_SINCE="2025-01-01")
-    [done] = run(context.visit_pull_requests, longer)
+    [done] = run(context.visit_pull_requests, longer, days=1)
     assert staged(measured.home, count) == [(2,)]
     assert done.cursor == "2025-01-01T00:00:00+00:00..2026-02-01T08:00:00+00:00"
-    assert [done.landed.total() for done in run(context.visit_pull_requests, measured)] == [0]
+    assert [done.landed.total() for done in run(context.visit_pull_requests, measured, days=2)] == [0]
 
 
-def test_rules_fall_back_to_classic_protection(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rules_fall_back_to_classic_protection(github: GitHub, shop: Shop, measured: Settings) -> None:
     """The branch is asked only where no ruleset holds."""
     status = {"enforcement_level": "everyone", "contexts": ["test"], "checks": [{"context": "test", "app_id": None}]}
     shop.protection = {"enabled": True, "required_status_checks": status}
     visit(context.visit_rules, measured)
     query = "select protection, required_checks from staging.github_branch_rules"
     assert staged(measured.home, query) == [("classic", [{"context": "test", "app_id": None}])]
-    make_due(monkeypatch)
     parameters = {"required_status_checks": [{"context": "lint", "integration_id": 15368}]}
     shop.rules = [{"type": "required_status_checks", "ruleset_id": 1, "parameters": parameters}]
-    visit(context.visit_rules, measured)
+    visit(context.visit_rules, measured, days=1)
     assert staged(measured.home, query) == [("rulesets", [{"context": "lint", "app_id": 15368}])]
     assert github.counted(r"/branches/main$") == 1
 
 
-def test_checks_of_third_parties_are_read_once_a_commit(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_checks_of_third_parties_are_read_once_a_commit(github: GitHub, shop: Shop, measured: Settings) -> None:
     """Two requests for each commit whose runs have ended; GitHub's own jobs are left out, nothing is asked twice."""
     own, codecov = {"id": 1, "slug": "github-actions"}, {"id": 254, "slug": "codecov"}
     for number in (1, 2, 3):
@@ -309,8 +288,7 @@ def test_checks_of_third_parties_are_read_once_a_commit(
     query = "select check_run_id, app from staging.github_check_runs order by all"
     assert staged(measured.home, query) == [(11, "codecov"), (21, "codecov")]
     assert staged(measured.home, "select status_id from staging.github_commit_statuses order by all") == [(1,), (2,)]
-    make_due(monkeypatch)
-    visit(context.visit_checks, measured)
+    visit(context.visit_checks, measured, days=1)
     assert github.counted("/commits/") == 4
 
 
@@ -385,9 +363,7 @@ def test_both_shapes_of_the_bill_come_to_the_same(
     assert (by_line, by_sum) == ([(*money, "day", "acme/shop")], [(*money, "month", "")])
 
 
-def test_settled_days_of_a_bill_are_not_read_again(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settled_days_of_a_bill_are_not_read_again(github: GitHub, shop: Shop, measured: Settings) -> None:
     """Every month of the history once, then only days of the last days; a corrected line replaces what it said."""
     today = datetime.now(UTC).date()
     first = today.replace(day=1) - timedelta(days=40)
@@ -397,9 +373,8 @@ def test_settled_days_of_a_bill_are_not_read_again(
     [done] = run(context.visit_billing, recent)
     assert github.counted("billing/usage") == len(months)
     assert (done.cursor, done.landed.total()) == ((today - context_settled()).isoformat(), 2)
-    make_due(monkeypatch)
     shop.lines = [{"date": day.isoformat(), **LINE, "quantity": 7} for day in (first, today)]
-    [done] = run(context.visit_billing, recent)
+    [done] = run(context.visit_billing, recent, days=1)
     assert done.landed.total() == 1
     query = "select quantity from staging.github_billing_usage order by starts_on"
     assert staged(recent.home, query) == [(100.5,), (7.0,)]
@@ -459,14 +434,11 @@ def test_a_forbidden_part_never_fails_the_run(
     assert gaps == [{"source": "github_releases", "subject": "acme/shop", "state": "no_access"}]
 
 
-def test_a_gap_that_is_mended_is_not_stated_any_more(
-    github: GitHub, shop: Shop, measured: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gap_that_is_mended_is_not_stated_any_more(github: GitHub, shop: Shop, measured: Settings) -> None:
     """The newest visit counts."""
     github.faults.append(Fault(f"{BASE}/releases", 403, body={"message": "no"}, count=1))
     assert visit(context.visit_releases, measured) == [("acme/shop", "no_access")]
-    make_due(monkeypatch)
-    assert visit(context.visit_releases, measured) == [("acme/shop", "ok")]
+    assert visit(context.visit_releases, measured, days=1) == [("acme/shop", "ok")]
     publish_landing(measured.home)
     assert published(measured.home, "select source from marts.data_health") == [{"source": "github"}]
 

@@ -1,17 +1,17 @@
 """Test reports from an artifact to marts.test_results, through the loop that fetches them."""
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from phoenix_metrics.defs import reports
 from phoenix_metrics.defs.intake import connect
 from phoenix_metrics.defs.reports import visit_reports
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
@@ -23,6 +23,7 @@ from tests.storage_server import Storage, serving
 from tests.uploads import Uploads, report
 
 OnePass = Callable[..., object]
+DAYS = itertools.count(1)  # for each visit is due
 RESULTS = "select run_id, run_attempt, job_id, test, outcome, is_flaky_in_report from marts.test_results order by all"
 
 
@@ -33,15 +34,10 @@ def uploads(github: GitHub) -> Iterator[Uploads]:
         yield Uploads(github, storage)
 
 
-@pytest.fixture(autouse=True)
-def due(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let each visit be due."""
-    monkeypatch.setattr(reports, "REPORTS_EVERY", timedelta(0))
-
-
-def visit(settings: Settings) -> list[tuple[str, str | None]]:
-    """Visit every repository once, and publish; return how that went."""
-    visits = visit_reports(settings, connect(settings).client_for)
+def visit(settings: Settings, days: int | None = None) -> list[tuple[str, str | None]]:
+    """Visit every repository once, a day after the last time unless told when, and publish; return how that went."""
+    later = timedelta(days=next(DAYS) if days is None else days)
+    visits = visit_reports(settings, connect(settings).client_for, lambda: datetime.now(UTC) + later)
     publish_landing(settings.home)
     return [(done.state, done.note) for done in visits]
 
@@ -189,14 +185,11 @@ def test_globs_choose_and_none_switches_it_off(
     assert uploads.downloads() == [2, 1]
 
 
-def test_a_visit_that_is_not_due_asks_nothing(
-    uploads: Uploads, settings: Settings, one_pass: OnePass, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_visit_that_is_not_due_asks_nothing(uploads: Uploads, settings: Settings, one_pass: OnePass) -> None:
     """Reports are looked for once an hour, whatever the schedule of the runs."""
-    monkeypatch.setattr(reports, "REPORTS_EVERY", timedelta(hours=1))
     uploads.github.add_run(1, "2026-01-02T08:00:00Z")
     one_pass(settings)
-    assert len(visit(settings)) == 1
+    assert len(visit(settings, days=0)) == 1
     before = len(uploads.github.requests)
-    assert visit(settings) == []
+    assert visit(settings, days=0) == []
     assert len(uploads.github.requests) == before

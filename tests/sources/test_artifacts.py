@@ -44,6 +44,8 @@ class Bookmark:
     """Where a visit goes on."""
 
     cursor: str | None = None
+    etag: str | None = None
+    etag_scope: str | None = None
 
 
 @pytest.fixture

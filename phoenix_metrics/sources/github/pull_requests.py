@@ -7,7 +7,14 @@ from typing import Any
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.items import Batch, Item
 from phoenix_metrics.sources.github.payloads import as_text, parse_time
-from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept, pages, stretch_read, wanted_after
+from phoenix_metrics.sources.github.side_loops import (
+    Bookmark,
+    Repository,
+    kept,
+    pages_if_changed,
+    stretch_read,
+    wanted_after,
+)
 
 OVERLAP = timedelta(hours=1)  # a change can appear in the list a little after its time
 
@@ -37,7 +44,7 @@ def fetch_pull_requests(
     wanted = wanted_after(visit.cursor, since)
     newest = None
     listed = {"state": "all", "sort": "updated", "direction": "desc"}
-    for page in pages(client, f"{repository.path}/pulls", None, **listed):
+    for page in pages_if_changed(client, visit, since, f"{repository.path}/pulls", **listed):
         times = [parse_time(pull["updated_at"]) for pull in page.items]
         if newest is None:
             newest = max(times, default=wanted)

@@ -9,7 +9,14 @@ from phoenix_metrics.errors import RepositoryError
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.items import Batch, Item
 from phoenix_metrics.sources.github.payloads import as_text, parse_time
-from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept, pages, stretch_read, wanted_after
+from phoenix_metrics.sources.github.side_loops import (
+    Bookmark,
+    Repository,
+    kept,
+    pages_if_changed,
+    stretch_read,
+    wanted_after,
+)
 
 _RELEASE = (
     "id",
@@ -33,7 +40,7 @@ def fetch_releases(
     """
     wanted = wanted_after(visit.cursor, since)
     newest = wanted
-    for page in pages(client, f"{repository.path}/releases", None):
+    for page in pages_if_changed(client, visit, since, f"{repository.path}/releases"):
         news = [release for release in page.items if not release["draft"] and _changed_at(release) > wanted]
         if not news:
             break

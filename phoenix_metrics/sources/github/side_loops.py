@@ -27,9 +27,14 @@ class Repository(Protocol):
 
 
 class Bookmark(Protocol):
-    """Where the last visit stopped; a fetch sets `cursor` at its end, to where the next one goes on."""
+    """Where the last visit stopped; a fetch sets `cursor` at its end, to where the next one goes on.
+
+    `etag` is that of the list as it was when all of it had been read, and `etag_scope` the credential's it is good for.
+    """
 
     cursor: str | None
+    etag: str | None
+    etag_scope: str | None
 
 
 def pages(client: GitHubClient, path: str, key: str | None, **parameters: str) -> Iterator[Page]:
@@ -38,15 +43,26 @@ def pages(client: GitHubClient, path: str, key: str | None, **parameters: str) -
     return chain([first], client.pages_after(first, key))
 
 
+def pages_if_changed(
+    client: GitHubClient, visit: Bookmark, since: datetime, path: str, **parameters: str
+) -> Iterator[Page]:
+    """Yield the pages of a list, or one page without items if it is as the last whole visit found it: that is free."""
+    is_known = _covers(visit.cursor, since) and visit.etag_scope == client.etag_scope
+    first = client.page(path, None, etag=visit.etag if is_known else None, **parameters)
+    visit.etag, visit.etag_scope = first.etag, client.etag_scope
+    return chain([first], client.pages_after(first, None))
+
+
 def wanted_after(cursor: str | None, since: datetime) -> datetime:
     """Return the moment after which changes are wanted: where the last visit ended, or `since` if that is earlier.
 
     A cursor is the stretch that was read, so a `since` set to before its start makes the list be read again.
     """
-    if cursor is None:
-        return since
-    start, _, end = cursor.partition("..")
-    return parse_time(end) if parse_time(start) <= since else since
+    return parse_time(cursor.partition("..")[2]) if cursor and _covers(cursor, since) else since
+
+
+def _covers(cursor: str | None, since: datetime) -> bool:
+    return cursor is not None and parse_time(cursor.partition("..")[0]) <= since
 
 
 def stretch_read(cursor: str | None, since: datetime, newest: datetime) -> str:

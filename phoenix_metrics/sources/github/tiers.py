@@ -27,6 +27,16 @@ def pause_after(state: str, active_at: datetime | None, now: datetime) -> timede
     return next((pause for limit, pause in TIERS if quiet is not None and quiet < limit), QUIETEST)
 
 
+def is_visit_due(
+    now: datetime, every: timedelta, tried_at: datetime | None, state: str | None, active_at: datetime | None
+) -> bool:
+    """Whether a side loop that comes `every` so often to a busy repository is to visit one again."""
+    if tried_at is None:
+        return True
+    closed = REFUSED_EVERY if state in REFUSED else timedelta(0)
+    return now - tried_at + SLACK >= max(every, closed, pause_after("ok", active_at, now))
+
+
 def is_due(now: datetime, tried_at: datetime, state: str, active_at: datetime | None) -> bool:
     """Whether it is time to poll a repository again."""
     return now - tried_at + SLACK >= pause_after(state, active_at, now)
