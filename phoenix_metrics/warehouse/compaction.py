@@ -23,7 +23,7 @@ from phoenix_metrics.warehouse.landing import sync_file, sync_folder, write_erro
 from phoenix_metrics.warehouse.store import transaction
 
 GRACE = timedelta(hours=1)
-LARGEST_BYTES = 256 << 20  # of input, so that one day of a large organisation is still read in parts
+LARGEST_BYTES = 64 << 20  # of input, ten times that of JSON: a large organisation's day is still read in parts
 SUFFIX = "-compacted.parquet"
 
 
@@ -45,13 +45,14 @@ def compact_landing(
     """
     deleted = _delete_superseded(connection, home, now - grace)
     replaced = written = 0
-    for files in _worth_compacting(connection, home, before):
-        _compact(connection, home, files, now)
-        replaced, written = replaced + len(files), written + 1
+    for files in _groups(connection, home, before):
+        if len(files) > 1:
+            _compact(connection, home, files, now)
+            replaced, written = replaced + len(files), written + 1
     return Compacted(replaced, written, deleted)
 
 
-def _worth_compacting(connection: duckdb.DuckDBPyConnection, home: Path, before: date) -> Iterator[list[str]]:
+def _groups(connection: duckdb.DuckDBPyConnection, home: Path, before: date) -> Iterator[list[str]]:
     """Yield groups of files that can become one: same object, same day, all loaded, together not too large."""
     loaded = connection.execute(
         "select file from staging.landing_files where state = 'loaded' order by file"
@@ -65,13 +66,13 @@ def _worth_compacting(connection: duckdb.DuckDBPyConnection, home: Path, before:
         group: list[str] = []
         size = 0
         for file in files:
-            size += (home / "landing" / file).stat().st_size
-            if size > LARGEST_BYTES and len(group) > 1:
+            added = (home / "landing" / file).stat().st_size
+            if group and size + added > LARGEST_BYTES:
                 yield group
                 group, size = [], 0
             group.append(file)
-        if len(group) > 1:
-            yield group
+            size += added
+        yield group
 
 
 def _compact(connection: duckdb.DuckDBPyConnection, home: Path, files: Sequence[str], now: datetime) -> None:
