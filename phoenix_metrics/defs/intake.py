@@ -27,6 +27,7 @@ from phoenix_metrics.sources.github.tiers import is_visit_due
 from phoenix_metrics.warehouse import landing
 
 REPOSITORIES_AT_ONCE = 4
+SIDE_RESERVE_RATIO = 0.5  # of a budget, which side loops leave to the polls of runs and jobs
 
 
 def utc_now() -> datetime:
@@ -88,21 +89,29 @@ def visit_repositories(
 ) -> list[Visit]:
     """Let a side loop visit each measured repository it has not visited for `every`, and land what it yields.
 
-    Quiet repositories are visited less often. One that refuses does not stop the others; how each visit went is landed
-    beside the data.
+    Quiet repositories are visited less often, and those longest not visited first. One that refuses does not stop the
+    others; a budget that ends leaves the rest of its owner's to the next time. How each visit went is landed, too.
     """
     now = clock()
     measured = [Measured(**row) for row in ask(home, "measured", {"loop": loop})]
     due = [one for one in measured if is_visit_due(now, every, one.tried_at, one.state, one.active_at)]
+    due.sort(key=lambda one: one.tried_at or datetime.min.replace(tzinfo=UTC))
+    spent: set[str] = set()
 
-    def visit(one: Measured) -> Visit:
+    def visit(one: Measured) -> Visit | None:
+        owner = one.full_name.partition("/")[0]
+        if owner in spent:
+            return None
         done = Visit(
             loop, one.full_name, one.repository_id, cursor=one.cursor, etag=one.etag, etag_scope=one.etag_scope
         )
-        return land_visit(home, done, lambda: _fetch_of_repository(client_for, one, done, fetch))
+        land_visit(home, done, lambda: _fetch_of_repository(client_for, one, done, fetch))
+        if done.state == "partial":
+            spent.add(owner)
+        return done
 
     with ThreadPoolExecutor(REPOSITORIES_AT_ONCE, thread_name_prefix=loop) as pool:
-        visits = list(pool.map(visit, due))
+        visits = [done for done in pool.map(visit, due) if done is not None]
     note_visits(home, visits, clock())
     return visits
 
@@ -110,7 +119,7 @@ def visit_repositories(
 def _fetch_of_repository(
     client_for: Callable[[str], GitHubClient], measured: Measured, visit: Visit, fetch: Fetch
 ) -> Iterator[Batch]:
-    client = client_for(measured.full_name).counted()
+    client = client_for(measured.full_name).counted(SIDE_RESERVE_RATIO)
     try:
         yield from fetch(client, measured, visit)
     finally:

@@ -14,6 +14,7 @@ import pytest
 
 from phoenix_metrics.defs import context
 from phoenix_metrics.defs.intake import Visit
+from phoenix_metrics.defs.polling import Poll, sync_github
 from phoenix_metrics.demo.addresses import REPOSITORY_ID
 from phoenix_metrics.demo.api import app
 from phoenix_metrics.pipeline import run_sync
@@ -27,6 +28,9 @@ from tests.conftest import publish_landing, settings_for
 from tests.conftest import rows as published
 from tests.demo.conftest import serving
 from tests.github_server import Answer, Fault, GitHub
+from tests.world import Limit, World
+from tests.world import serving as serving_world
+from tests.world.routes import Answer as WorldAnswer
 
 NOW = datetime.now(UTC)
 Loop = Callable[[Settings, context.ClientFor, context.Clock], list[Visit]]
@@ -441,6 +445,29 @@ def test_a_gap_that_is_mended_is_not_stated_any_more(github: GitHub, shop: Shop,
     assert visit(context.visit_releases, measured, days=1) == [("acme/shop", "ok")]
     publish_landing(measured.home)
     assert published(measured.home, "select source from marts.data_health") == [{"source": "github"}]
+
+
+def test_side_loops_leave_half_of_a_budget_to_the_runs(tmp_path: Path) -> None:
+    """Eight repositories, a budget for three visits above its half: the others are visited in the next hour, first."""
+    world = World(NOW.replace(minute=0))
+    names = {world.add_repository(f"r{number}").full_name for number in range(8)}
+    with serving_world(world) as server:
+        server.extra[r"/repositories/\d+/releases"] = WorldAnswer(200, [])
+        environ = {"PHOENIX_HOME": str(tmp_path), "PHOENIX_GITHUB_API_URL": server.url}
+        settings = load_settings({**environ, "PHOENIX_GITHUB_ORGANIZATIONS": "acme", "PHOENIX_GITHUB_SINCE": "7d"})
+        sync_github(settings, Poll(), clock=lambda: world.now)
+        used = server.used.total()
+        server.limits["core"] = Limit(2 * (used + 3))
+        first = context.visit_releases(settings, Connections(settings).client_for, lambda: world.now)
+        assert server.used.total() == used + 3
+        world.advance(hours=1)
+        server.limits["core"] = Limit()
+        second = context.visit_releases(settings, Connections(settings).client_for, lambda: world.now)
+    read = [done.subject for done in first if done.state == "ok"]
+    assert len(read) == 3
+    assert {done.state for done in first} == {"ok", "partial"}
+    assert {done.state for done in second} == {"ok"}
+    assert {done.subject for done in second} == names - set(read)
 
 
 def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:

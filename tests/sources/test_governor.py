@@ -72,6 +72,16 @@ def test_it_stops_at_the_reserve_and_names_the_time_of_refill() -> None:
     assert (governor.request_count, governor.remaining) == (3, 10)
 
 
+def test_what_can_wait_leaves_half_to_what_cannot() -> None:
+    """With 50 of 100 left, a side loop stops, and a poll of runs goes on down to people's reserve."""
+    governor = governed(Clock())
+    ask(governor, headers(50))
+    with pytest.raises(BudgetError, match="12:30 UTC"), governor.turn(reserve_ratio=0.5):
+        pytest.fail("it was its turn")
+    ask(governor, headers(49))
+    assert governor.remaining == 49
+
+
 def test_each_resource_has_its_own_reserve() -> None:
     """GraphQL's points may be spent while REST goes on, and the other way round."""
     governor = governed(Clock())

@@ -99,6 +99,7 @@ def test_another_credential_or_a_longer_history_reads_the_list(server: WorldServ
         ("ok", timedelta(days=30), timedelta(hours=6)),
         ("ok", None, timedelta(hours=6)),
         ("failed", timedelta(hours=1), timedelta(minutes=15)),
+        ("gone", timedelta(hours=1), timedelta(hours=1)),
         ("no_access", timedelta(hours=1), timedelta(hours=1)),
         ("no_access", timedelta(days=30), timedelta(hours=6)),
     ],
@@ -112,3 +113,4 @@ def test_quiet_and_closed_repositories_are_visited_less_often(
     assert is_visit_due(NOW, every, NOW - pause, state, active_at)
     assert not is_visit_due(NOW, every, NOW - pause + timedelta(minutes=2), state, active_at)
     assert is_visit_due(NOW, every, None, None, active_at)
+    assert is_visit_due(NOW, every, NOW, "partial", active_at)

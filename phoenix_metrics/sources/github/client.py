@@ -95,6 +95,7 @@ class GitHubClient:
             credential = TokenCredential(credential.get_secret_value() if credential else None)
         self._credential: Credential = credential
         self._sleep = sleep
+        self._reserve_ratio = 0.0
         self._local = threading.local()
         self._counting = threading.Lock()
         self.request_count = 0
@@ -106,10 +107,10 @@ class GitHubClient:
         """What its ETags are bound to: they mean nothing to GitHub under another token."""
         return self._credential.scope()
 
-    def counted(self) -> "GitHubClient":
-        """Return the same client with a count of requests of its own."""
+    def counted(self, reserve_ratio: float = 0.0) -> "GitHubClient":
+        """Return the same client with a count of its own, and a larger reserve where what it reads can wait."""
         other = copy.copy(self)
-        other.request_count, other._counting = 0, threading.Lock()
+        other.request_count, other._counting, other._reserve_ratio = 0, threading.Lock(), reserve_ratio
         return other
 
     def get(self, path: str, **parameters: object) -> Any:
@@ -197,7 +198,7 @@ class GitHubClient:
         failures, refusals, renewed = 0, 0, False
         while True:
             try:
-                with self.governor.turn(resource, points):
+                with self.governor.turn(resource, points, self._reserve_ratio):
                     self._count()
                     wire = self._wire()
                     status, told, text = wire.send(verb, url, dict(parameters), dict(headers), payload)

@@ -144,13 +144,14 @@ class Governor:
         return self._books["core"].resets_at
 
     @contextmanager
-    def turn(self, resource: str = "core", points: int = 1) -> Iterator[None]:
+    def turn(self, resource: str = "core", points: int = 1, reserve_ratio: float = 0.0) -> Iterator[None]:
         """Let the block make one request, when it is its turn, and `learn` from its answer.
 
-        Raises BudgetError, naming when to go on, once only the reserve is left or while GitHub refuses.
+        What can wait leaves a larger reserve than people's to what cannot. Raises BudgetError, naming when to go on,
+        once only the reserve is left or while GitHub refuses.
         """
         with self._slots:
-            while wait := self._take(resource, points):
+            while wait := self._take(resource, points, max(reserve_ratio, self._reserve_ratio)):
                 self._sleep(wait)
             started = self._monotonic()
             try:
@@ -223,14 +224,16 @@ class Governor:
                 for resource, book in self._books.items()
             ]
 
-    def _take(self, resource: str, points: int) -> float:
+    def _take(self, resource: str, points: int, reserve_ratio: float) -> float:
         """Take one request and return 0, or return the few seconds to wait for it."""
         with self._lock:
             now, ticks = self._clock(), self._monotonic()
             if self._not_before is not None and now < self._not_before:
                 return self._bridge(now, self._not_before, "refuses requests for a while (a secondary rate limit)")
             book = self._books.setdefault(resource, _Book())
-            if wait := self._wait_for_budget(book, resource, now) or self._wait_for_minute(resource, points, ticks):
+            if wait := self._wait_for_budget(book, resource, now, reserve_ratio):
+                return wait
+            if wait := self._wait_for_minute(resource, points, ticks):
                 return wait
             book.under_way += 1
             book.request_count += 1
@@ -238,7 +241,7 @@ class Governor:
                 self._minutes[_paced_as(resource)].spent.append((ticks, points))
             return 0.0
 
-    def _wait_for_budget(self, book: _Book, resource: str, now: datetime) -> float:
+    def _wait_for_budget(self, book: _Book, resource: str, now: datetime, reserve_ratio: float) -> float:
         """Return how long to wait for the primary budget. Raises BudgetError where that is too long."""
         if book.resets_at is not None and now >= book.resets_at:
             book.refill()
@@ -246,7 +249,7 @@ class Governor:
             return SETTLING  # the first of a window goes alone: others may have spent it already
         if book.remaining is None or book.limit is None:
             return 0.0
-        reserve = book.limit * self._reserve_ratio
+        reserve = book.limit * reserve_ratio
         if book.remaining <= reserve:
             until = book.resets_at or now + LONGEST_WAIT
             return self._bridge(now, until, f"grants no more {resource} requests but its reserve")

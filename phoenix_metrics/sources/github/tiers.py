@@ -31,7 +31,7 @@ def is_visit_due(
     now: datetime, every: timedelta, tried_at: datetime | None, state: str | None, active_at: datetime | None
 ) -> bool:
     """Whether a side loop that comes `every` so often to a busy repository is to visit one again."""
-    if tried_at is None:
+    if tried_at is None or state == "partial":  # the budget ended it
         return True
     closed = REFUSED_EVERY if state in REFUSED else timedelta(0)
     return now - tried_at + SLACK >= max(every, closed, pause_after("ok", active_at, now))
