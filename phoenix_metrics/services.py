@@ -286,17 +286,26 @@ def _restart_ended(settings: Settings, services: list[Service]) -> None:
 
 
 def _end(services: list[Service]) -> None:
-    """Ask every child's process group to end, and after a while make it."""
-    alive = [service.process for service in services if service.process is not None and service.process.poll() is None]
-    for process in alive:
-        os.killpg(process.pid, signal.SIGTERM)
+    """Ask every child's process group to end, and after a while make it; a child's own children may outlast it."""
+    started = [service.process for service in services if service.process is not None]
+    for process in started:
+        _tell(process, signal.SIGTERM)
     deadline = time.monotonic() + STOP_SECONDS
-    for process in alive:
-        try:
-            process.wait(max(deadline - time.monotonic(), 0.1))
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    while any(_tell(process, 0) for process in started) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process in started:
+        _tell(process, signal.SIGKILL)
+        process.wait()
+
+
+def _tell(process: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to a child's process group; returns whether anyone of it is left."""
+    process.poll()  # an ended child that nobody asked after would count as one of the group
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _check_ports(settings: Settings, *, demo: bool) -> None:
