@@ -8,7 +8,6 @@ import struct
 import tracemalloc
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,30 +21,13 @@ from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.governor import Governor
 from phoenix_metrics.sources.github.items import Batch
 from tests.github_server import Answer, GitHub
+from tests.sources.visited import Bookmark, Shop
 from tests.storage_server import Storage, serving
 from tests.uploads import Uploads, report, zipped
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 WANTED = Wanted(("*junit*",), SINCE, 100 << 20)
 PASSING = report("a", "b", "c!")
-
-
-@dataclass(frozen=True)
-class Shop:
-    """The repository that is visited."""
-
-    repository_id: int = 1
-    default_branch: str | None = "main"
-    path: str = "/repositories/1"
-
-
-@dataclass
-class Bookmark:
-    """Where a visit goes on."""
-
-    cursor: str | None = None
-    etag: str | None = None
-    etag_scope: str | None = None
 
 
 @pytest.fixture

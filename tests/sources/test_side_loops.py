@@ -1,7 +1,6 @@
 """What side loops share: a list that has not changed is asked for without cost, and only where that is sound."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +12,7 @@ from phoenix_metrics.sources.github.governor import Governor
 from phoenix_metrics.sources.github.pull_requests import fetch_pull_requests
 from phoenix_metrics.sources.github.releases import fetch_releases
 from phoenix_metrics.sources.github.tiers import is_visit_due
+from tests.sources.visited import Bookmark, Shop
 from tests.world import World, WorldServer, serving
 from tests.world.routes import Answer
 
@@ -20,29 +20,11 @@ NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SINCE = NOW - timedelta(days=30)
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A repository as a side loop sees it."""
-
-    repository_id: int = 7
-    default_branch: str | None = "main"
-    path: str = "/repositories/7"
-
-
-@dataclass
-class Bookmark:
-    """Where the last visit stopped."""
-
-    cursor: str | None = None
-    etag: str | None = None
-    etag_scope: str | None = None
-
-
 @pytest.fixture
 def server() -> Iterator[WorldServer]:
     with serving(World(NOW)) as served:
-        served.extra["/repositories/7/pulls"] = Answer(200, [pull(1, NOW - timedelta(days=1))])
-        served.extra["/repositories/7/releases"] = Answer(200, [])
+        served.extra["/repositories/1/pulls"] = Answer(200, [pull(1, NOW - timedelta(days=1))])
+        served.extra["/repositories/1/releases"] = Answer(200, [])
         yield served
 
 
@@ -68,7 +50,7 @@ def test_an_unchanged_list_costs_nothing_and_moves_nothing(server: WorldServer) 
     after = visit.cursor
     assert pulls(server, visit) == []
     assert (statuses(server), visit.cursor) == ([200, 304], after)
-    server.extra["/repositories/7/pulls"] = Answer(200, [pull(2, NOW), pull(1, NOW - timedelta(days=1))])
+    server.extra["/repositories/1/pulls"] = Answer(200, [pull(2, NOW), pull(1, NOW - timedelta(days=1))])
     assert pulls(server, visit) == [2, 1]  # the newest known one again, for changes appear in the list a little late
     assert statuses(server) == [200, 304, 200]
 
