@@ -1,0 +1,1 @@
+"""Argo CD: its REST API and its watch stream."""
