@@ -18,7 +18,6 @@ from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.billing import fetch_billing_usage
 from phoenix_metrics.sources.github.checks import fetch_commit_checks
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch
 from phoenix_metrics.sources.github.pull_requests import fetch_pull_requests
 from phoenix_metrics.sources.github.releases import fetch_releases
 from phoenix_metrics.sources.github.rules import fetch_branch_rules
@@ -29,6 +28,7 @@ from phoenix_metrics.sources.github.runners import (
     fetch_runner_groups,
 )
 from phoenix_metrics.sources.github.side_loops import is_organization
+from phoenix_metrics.sources.items import Batch
 
 PULL_REQUESTS_EVERY = timedelta(minutes=15)
 RELEASES_EVERY = timedelta(hours=1)

@@ -18,8 +18,8 @@ from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.deliveries import delivered_items, delivery_payload
-from phoenix_metrics.sources.github.items import Batch
 from phoenix_metrics.sources.github.redelivery import ask_again
+from phoenix_metrics.sources.items import Batch
 from phoenix_metrics.warehouse import landing
 from phoenix_metrics.webhooks.spool import (
     Delivery,

@@ -21,9 +21,8 @@ from phoenix_metrics.settings import Settings
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.governor import Reading
-from phoenix_metrics.sources.github.items import Batch
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.tiers import is_visit_due
+from phoenix_metrics.sources.items import Batch, as_text
 from phoenix_metrics.warehouse import landing
 
 REPOSITORIES_AT_ONCE = 4

@@ -28,8 +28,8 @@ from phoenix_metrics.sources.github.history import Outcome, Progress, Repository
 from phoenix_metrics.sources.github.in_order import worker_pool
 from phoenix_metrics.sources.github.known import Known
 from phoenix_metrics.sources.github.organizations import discover
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.tiers import is_due
+from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse import landing
 
 DESCRIBE_EVERY = timedelta(hours=1)  # descriptions and workflow lists seldom change

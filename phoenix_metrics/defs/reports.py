@@ -14,7 +14,7 @@ from phoenix_metrics.defs.known import ask
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch
+from phoenix_metrics.sources.items import Batch
 
 REPORTS_EVERY = timedelta(hours=1)
 

@@ -20,7 +20,7 @@ from phoenix_metrics.demo.api import app
 from phoenix_metrics.pipeline import run_sync
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
 from phoenix_metrics.sources.github.connections import Connections
-from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, list_files, write_batch
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing

@@ -19,7 +19,7 @@ from phoenix_metrics.sources.archives import Limits
 from phoenix_metrics.sources.github.artifacts import Known, Wanted, fetch_reports
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.governor import Governor
-from phoenix_metrics.sources.github.items import Batch
+from phoenix_metrics.sources.items import Batch
 from tests.github_server import Answer, GitHub
 from tests.sources.visited import Bookmark, Shop
 from tests.storage_server import Storage, serving

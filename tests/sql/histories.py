@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record
 
 START = datetime(2026, 3, 1, 22, tzinfo=UTC)  # two hours before midnight: some runs are of the next day

@@ -15,7 +15,7 @@ import duckdb
 import pytest
 import yaml
 
-from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.marts import build_mart
 from phoenix_metrics.warehouse.models import Model, load_checks, load_models

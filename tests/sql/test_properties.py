@@ -11,7 +11,7 @@ import duckdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.marts import build_mart
 from phoenix_metrics.warehouse.models import load_models

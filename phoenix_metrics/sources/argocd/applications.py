@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from phoenix_metrics.sources.github.payloads import as_text
+from phoenix_metrics.sources.items import as_text
 
 _METADATA = ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "labels")
 _SPEC = ("project", "destination", "revisionHistoryLimit")

@@ -11,9 +11,9 @@ from phoenix_metrics.errors import RepositoryError, SourceError
 from phoenix_metrics.sources.archives import Archive, ArchiveError, Limits, Member, open_archive
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.downloads import DownloadError, TooLargeError, downloaded
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text, parse_time
+from phoenix_metrics.sources.github.payloads import parse_time
 from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept, pages
+from phoenix_metrics.sources.items import Batch, Item, as_text
 from phoenix_metrics.sources.junit import Summary, TestCase, parse_report
 
 CASES_A_ROW = 1_000  # of one landing row, so that no row is huge

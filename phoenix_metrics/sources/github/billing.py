@@ -6,9 +6,8 @@ from typing import Any
 
 from phoenix_metrics.errors import AccessError, RepositoryError
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.side_loops import Bookmark
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 SETTLED_AFTER = timedelta(days=5)  # lines of a day may still be added or corrected until then
 

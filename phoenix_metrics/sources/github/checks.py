@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 COMMITS_AT_ONCE = 10  # commits that are landed together: what a kill can cost at most
 SUMMARY_LENGTH = 1000  # characters; coverage and verdicts stand at the beginning

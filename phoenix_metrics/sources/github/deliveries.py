@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from phoenix_metrics.sources.github.checks import commit_check_payload
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text, job_payload, repository_payload, run_payload
+from phoenix_metrics.sources.github.payloads import job_payload, repository_payload, run_payload
 from phoenix_metrics.sources.github.pull_requests import pull_request_payload
 from phoenix_metrics.sources.github.releases import release_payload
 from phoenix_metrics.sources.github.side_loops import kept
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 _DEPLOYMENT = ("id", "sha", "ref", "task", "environment", "created_at", "updated_at")
 _STATUS = ("id", "state", "environment", "description", "created_at", "updated_at")

@@ -10,9 +10,9 @@ from phoenix_metrics.errors import RepositoryError, SourceError
 from phoenix_metrics.sources.github.bulk import fetch_check_runs
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.in_order import in_order
-from phoenix_metrics.sources.github.items import Batch, Item
 from phoenix_metrics.sources.github.known import Known, KnownRun, RunState
-from phoenix_metrics.sources.github.payloads import as_text, job_payload, run_payload
+from phoenix_metrics.sources.github.payloads import job_payload, run_payload
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 LONG_RUN = timedelta(hours=1)  # a run open for longer has its jobs read before it ends, and again as often
 DELIVERY_GRACE = timedelta(minutes=15)  # webhooks that have not come by then are taken for lost

@@ -19,10 +19,8 @@ from typing import Any, Protocol
 from phoenix_metrics.errors import SourceError
 from phoenix_metrics.sources.github.client import GitHubClient, Page
 from phoenix_metrics.sources.github.detail import Detail, DetailReader, wants_jobs
-from phoenix_metrics.sources.github.items import Batch, Item
 from phoenix_metrics.sources.github.known import RUN_LIMIT, Known, Listing, RunState
 from phoenix_metrics.sources.github.payloads import (
-    as_text,
     digest,
     parse_time,
     repository_payload,
@@ -30,6 +28,7 @@ from phoenix_metrics.sources.github.payloads import (
     workflow_payload,
 )
 from phoenix_metrics.sources.github.windows import SECOND, Window, merged, missing
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 BATCH_RUNS = 100  # runs, with their jobs, that are landed together: what a kill can cost at most
 LIST_CAP = 1000  # results GitHub lists for one filter; a window with more is split

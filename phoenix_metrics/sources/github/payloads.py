@@ -1,10 +1,11 @@
 """Payloads as they are landed: the source's own objects, less what is bulky, repeated or moves without meaning."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+
+from phoenix_metrics.sources.items import as_text
 
 _REPOSITORY = (
     "id",
@@ -51,11 +52,6 @@ def run_payload(run: Mapping[str, Any]) -> str:
 def job_payload(job: Mapping[str, Any]) -> str:
     """Return a job with its steps, as listed, without the addresses that its ids already say."""
     return as_text({key: value for key, value in job.items() if not key.endswith("_url") or key == "html_url"})
-
-
-def as_text(payload: Mapping[str, Any]) -> str:
-    """Return compact JSON with sorted keys, so that the same object is the same text."""
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def digest(payload: str) -> str:

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text, parse_time
+from phoenix_metrics.sources.github.payloads import parse_time
 from phoenix_metrics.sources.github.side_loops import (
     Bookmark,
     Repository,
@@ -15,6 +14,7 @@ from phoenix_metrics.sources.github.side_loops import (
     stretch_read,
     wanted_after,
 )
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 OVERLAP = timedelta(hours=1)  # a change can appear in the list a little after its time
 

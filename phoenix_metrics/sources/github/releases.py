@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 from phoenix_metrics.errors import RepositoryError
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text, parse_time
+from phoenix_metrics.sources.github.payloads import parse_time
 from phoenix_metrics.sources.github.side_loops import (
     Bookmark,
     Repository,
@@ -17,6 +16,7 @@ from phoenix_metrics.sources.github.side_loops import (
     stretch_read,
     wanted_after,
 )
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 _RELEASE = (
     "id",

@@ -5,9 +5,8 @@ from typing import Any
 from urllib.parse import quote
 
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 
 def fetch_branch_rules(

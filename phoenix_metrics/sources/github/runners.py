@@ -4,9 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from phoenix_metrics.sources.github.client import GitHubClient
-from phoenix_metrics.sources.github.items import Batch, Item
-from phoenix_metrics.sources.github.payloads import as_text
 from phoenix_metrics.sources.github.side_loops import Bookmark, Repository, kept
+from phoenix_metrics.sources.items import Batch, Item, as_text
 
 _RUNNER = ("id", "name", "os", "status", "busy", "ephemeral", "version", "runner_group_id")
 _HOSTED_RUNNER = (
