@@ -1,4 +1,4 @@
-"""GitHub's REST API over the demo organisation, and the switch that breaks it."""
+"""GitHub's and Argo CD's REST APIs over the demo organisation, and the switch that breaks it."""
 
 import json
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,7 +12,9 @@ from starlette.routing import Route
 
 from phoenix_metrics.demo import manners
 from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
+from phoenix_metrics.demo.argocd.api import routes as argocd_routes
 from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
+from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.paging import Listing, page
@@ -25,6 +27,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 _BY_NAME = "/repos/{owner}/{repo}"
 _BY_ID = "/repositories/{repository_id}"
+ARGOCD_ROOT = "/argo-cd"
 _ENTERPRISE = "/api/v3"  # where GitHub Enterprise Server keeps its API
 
 
@@ -43,8 +46,21 @@ def app(
     hourly_limit: int = 15_000,
 ) -> Starlette:
     """Return the server's application; it reads the time from `clock` only."""
-    world = World(Universe(seed, pace), days, BreakageLog(state_file))
-    return Starlette(routes=list(_Server(world, Desk(hourly_limit), clock, pace).routes()))
+    universe = Universe(seed, pace)
+    world = World(universe, days, BreakageLog(state_file))
+    github = _Server(world, Desk(hourly_limit), clock, pace).routes()
+    return Starlette(routes=[*_argocd(LivingCluster(universe, world, days), clock), *github])
+
+
+def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
+    """Return Argo CD's addresses; whenever it is asked, the story is told as far as the time."""
+
+    def telling() -> datetime:
+        now = clock()
+        living.live_until(int(now.timestamp()))
+        return now
+
+    return argocd_routes(living.cluster, telling, ARGOCD_ROOT)
 
 
 class _Server:

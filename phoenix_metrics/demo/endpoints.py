@@ -163,6 +163,7 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/hooks": _nothing(),
     "/releases": _nothing(),
     "/pulls": _nothing(),
+    "/deployments": _nothing(),
     "/rules/branches/{branch}": _nothing(),
     "/branches/{branch}": _branch,
 }

@@ -26,7 +26,7 @@ class World:
     def runs(self, now: int) -> list[Run]:
         """Return the runs that can be seen at a moment, newest first."""
         oldest = self._oldest(now)
-        found = [run for day in range(oldest // DAY, now // DAY + 1) for run in self._day(day)]
+        found = [run for day in range(oldest // DAY, now // DAY + 1) for run in self.day(day)]
         bursts = [run for breakage in self.breakages for run in self._burst(breakage, oldest, now)]
         if bursts:
             found = sorted([*found, *bursts], key=lambda run: run.id)
@@ -42,13 +42,22 @@ class World:
         day, is_burst = identity.day_of_job(job_id)
         if not self._oldest(now) // DAY <= day <= now // DAY:
             return None
-        runs = self._created_at(identity.attempt_started_at(job_id), now) if is_burst else self._day(day)
+        runs = self._created_at(identity.attempt_started_at(job_id), now) if is_burst else self.day(day)
         for run in runs:
             for attempt in run.attempts:
                 for job in attempt.jobs:
                     if job.id == job_id and self._oldest(now) <= run.trigger.at <= now:
                         return run, attempt.number, job
         return None
+
+    def day(self, day: int) -> tuple[Run, ...]:
+        """Return the runs that were triggered on a day, oldest first, as they will have been in the end."""
+        if day < FOUNDED:
+            return ()
+        if day not in self._runs:
+            self._forget_days_before(day - 2 * self._days)
+            self._runs[day] = self._build(day)
+        return self._runs[day]
 
     def number(self, run: Run) -> int:
         """Return the run's number, which counts the runs of its workflow without gaps."""
@@ -61,15 +70,7 @@ class World:
         if not self._oldest(now) <= at <= now:
             return []
         bursts = [run for breakage in self.breakages for run in self._burst(breakage, at, at)]
-        return [run for run in (*self._day(at // DAY), *bursts) if run.trigger.at == at]
-
-    def _day(self, day: int) -> tuple[Run, ...]:
-        if day < FOUNDED:
-            return ()
-        if day not in self._runs:
-            self._forget_days_before(day - 2 * self._days)
-            self._runs[day] = self._build(day)
-        return self._runs[day]
+        return [run for run in (*self.day(at // DAY), *bursts) if run.trigger.at == at]
 
     def _build(self, day: int) -> tuple[Run, ...]:
         counts = Counter(self._counts_before(day))
@@ -98,7 +99,7 @@ class World:
 
     def _burst_run(self, at: int) -> Run:
         if at not in self._bursts:
-            ordinary = [run.trigger.at for run in self._day(at // DAY) if run.trigger.workflow is CI]
+            ordinary = [run.trigger.at for run in self.day(at // DAY) if run.trigger.workflow is CI]
             ordinal = self._counts_before(at // DAY)[CI.id] + bisect_right(ordinary, at) + 1
             self._bursts[at] = burst_run(self._universe, at, ordinal)
         return self._bursts[at]

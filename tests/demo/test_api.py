@@ -66,7 +66,10 @@ def test_every_answer_is_valid_by_githubs_openapi(openapi, sixty_days):
         for path in (
             *(f"/orgs/{{org}}/actions/{part}" for part in ("runners", "hosted-runners", "runner-groups")),
             *(f"/organizations/{{org}}/settings/billing/usage{part}" for part in ("", "/summary")),
-            *(f"{repository}/{part}" for part in ("actions/artifacts", "releases", "pulls", "rules/branches/{branch}")),
+            *(
+                f"{repository}/{part}"
+                for part in ("actions/artifacts", "releases", "pulls", "deployments", "rules/branches/{branch}")
+            ),
         )
     ]
     paths += [(repository, "/repos/phoenix/platform")]

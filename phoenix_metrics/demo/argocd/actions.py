@@ -1,15 +1,14 @@
 """What people, Git and the cluster do to applications; times are seconds since 1970, UTC.
 
-The cluster (`cluster.py`) follows from the actions alone: its history, operations, events and health.
+The cluster (`cluster.py`) follows from the actions alone: its history, operations, events and health. Actions name an
+application by its name, or by NAMESPACE/NAME.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Images = Mapping[
-    str, str
-]  # service -> image, such as api -> ghcr.io/phoenix/platform/api:main-SHA
+Images = Mapping[str, str]  # service -> image, such as api -> ghcr.io/phoenix/platform/api:main-SHA
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,11 @@ class Outcome:
     """How an operation goes: attempts that fail first, how long each takes, how it ends, and what health follows.
 
     `applies` says whether the workloads get their new images although the operation fails, as with a failed PostSync
-    hook. `healthy_after` counts from the end; None means the application stays Progressing, or turns Degraded at
-    `degraded_after`. `blocked_seconds` is time spent waiting at a closed sync window before any work.
+    hook; they get them when the last attempt begins. A failing operation with the usual message gets one that fits.
+    `healthy_after` counts from the end; None means the application stays Progressing, or turns Degraded at
+    `degraded_after`. Health follows only where images changed, or it was not Healthy before, or `degraded_after` says
+    so. Rollouts under way are promoted when the application gets Healthy, so use `healthy_after=None` before Promote
+    or Abort. `blocked_seconds` is time spent waiting at a closed sync window before any work.
     """
 
     phase: Literal["Succeeded", "Failed", "Error"] = "Succeeded"
@@ -90,8 +92,10 @@ class Sync:
     """An operation is requested; the controller takes it `starts_after` seconds later.
 
     `by` is a user's name; None means the controller itself (auto-sync). `kind` partial, self_heal and dry_run make no
-    history. A self_heal applies Git's images again, changed ones, too. `local` sends manifests of the user's own, with
-    `images`. `is_anonymous` leaves initiatedBy empty, as for an operation patched straight into Kubernetes.
+    history. A self_heal applies Git's images again, changed ones, too; a partial those of the services named in
+    `images`, else of those that differ from Git. `local` sends manifests of the user's own, with `images`.
+    `is_anonymous` leaves initiatedBy empty, as for an operation patched straight into Kubernetes. A Sync while another
+    operation is under way is refused, whoever asks.
     """
 
     at: int
@@ -102,9 +106,7 @@ class Sync:
     starts_after: int = 1
     images: Images | None = None
     is_anonymous: bool = False
-    is_appset: bool = (
-        False  # a RollingSync: automated, by the user applicationset-controller
-    )
+    is_appset: bool = False  # a RollingSync: automated, by the user applicationset-controller
     info: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -122,7 +124,7 @@ class Rollback:
 
 @dataclass(frozen=True, slots=True)
 class Terminate:
-    """A user, or the controller's timeout, ends the running operation."""
+    """A user, or the controller's timeout, ends the running operation; it has failed a second later."""
 
     at: int
     name: str
@@ -151,7 +153,7 @@ class LoseStatus:
 
 @dataclass(frozen=True, slots=True)
 class Degrade:
-    """Health changes by itself."""
+    """Health changes by itself; what was foreseen of it no longer happens. Suspended pauses the Rollouts under way."""
 
     at: int
     name: str
@@ -160,18 +162,24 @@ class Degrade:
 
 @dataclass(frozen=True, slots=True)
 class Promote:
-    """A Rollout finishes its steps: the version of the last sync is stable now."""
+    """A Rollout finishes its steps: the version of the last sync is stable now.
+
+    With `analysis_seconds` an AnalysisRun that began so long before ends Successful.
+    """
 
     at: int
     name: str
     service: str
+    analysis_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Abort:
-    """A Rollout goes back to its stable version; `analysis` is how the AnalysisRun ended that caused it, None by hand.
+    """A Rollout that is under way goes back to its stable version.
 
-    The AnalysisRun started `analysis_seconds` before. The operation stays Succeeded, the application turns Degraded.
+    `analysis` is how the AnalysisRun ended that caused it, None by hand; it started `analysis_seconds` before. With
+    `is_deadline` the Rollout did not get on in time, and no AnalysisRun says why. The operation stays Succeeded, the
+    application turns Degraded.
     """
 
     at: int
