@@ -4,13 +4,16 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from phoenix_metrics.pipeline import Report
 
 app = typer.Typer(
     help="CI/CD analytics for teams on GitHub Actions and Argo CD.",
@@ -106,8 +109,16 @@ def exporter() -> None:
 
 @app.command()
 def webhooks() -> None:
-    """Receive GitHub's webhooks."""
+    """Receive GitHub's webhooks and Argo CD's notifications."""
     from phoenix_metrics.webhooks.server import serve  # noqa: PLC0415
+
+    serve(_settings())
+
+
+@app.command()
+def watch() -> None:
+    """Follow the changes of the Argo CD servers as they happen."""
+    from phoenix_metrics.watch import serve  # noqa: PLC0415
 
     serve(_settings())
 
@@ -142,25 +153,37 @@ def _settings(**overrides: object) -> Settings:
 
 def _run_pass(settings: Settings, *, since: str | None, reconcile: bool) -> None:
     if not settings.has_sources:
-        raise SettingsError("PHOENIX_GITHUB_REPOSITORIES: not set; say what to measure, owner/name, comma-separated")
+        raise SettingsError(
+            "PHOENIX_GITHUB_REPOSITORIES: not set; say what to measure, owner/name, comma-separated, "
+            "or PHOENIX_ARGOCD_URL"
+        )
     from phoenix_metrics.pipeline import run_sync  # noqa: PLC0415
 
     report = run_sync(settings, since=since, reconcile=reconcile)
     console = Console(highlight=False)
-    if report.run_count or not report.failed_sources:
-        console.print(
-            f"{report.run_count:,} runs and {report.job_count:,} jobs fetched, "
-            f"snapshot {report.snapshot_sequence} published"
-        )
+    if report.run_count or report.application_count or not report.failed_sources:
+        fetched = f"{_fetched(settings, report)}, snapshot {report.snapshot_sequence} published"
+        console.print(fetched, soft_wrap=True)
     if report.set_aside_count:
         console.print(
             f"[yellow]{report.set_aside_count} landing files could not be read and were set aside[/]; "
-            "marts.data_health names them"
+            "marts.data_health names them",
+            soft_wrap=True,
         )
     for source, note in report.failed_sources.items():
         errors.print(f"[bold red]phoenix:[/] {_escaped(source)}: {_escaped(note)}", soft_wrap=True)
     if report.failed_sources:
         raise typer.Exit(code=1)
+
+
+def _fetched(settings: Settings, report: "Report") -> str:
+    """Return what a pass fetched, of the sources that are configured."""
+    parts = []
+    if settings.has_github:
+        parts.append(f"{report.run_count:,} runs and {report.job_count:,} jobs fetched")
+    if settings.argocd_servers:
+        parts.append(f"{report.application_count:,} applications seen, {report.changed_count:,} with news")
+    return ", ".join(parts)
 
 
 def _escaped(text: str) -> str:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -12,9 +13,11 @@ from itertools import islice
 from rich.console import Console
 from rich.table import Table
 
-from phoenix_metrics.errors import NoSnapshotError, SourceError, WarehouseError
+from phoenix_metrics.errors import NoSnapshotError, SettingsError, SourceError, WarehouseError
 from phoenix_metrics.probes import Lack, lacks_of_owner, lacks_of_repository
-from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings import ArgoCDServer, Settings
+from phoenix_metrics.sources.argocd.client import connect
+from phoenix_metrics.sources.argocd.sync_totals import fetch_sync_totals
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.governor import Governor
@@ -61,9 +64,16 @@ def _sources(settings: Settings) -> Iterator[Finding]:
             "sources",
             "problem",
             "nothing to measure is configured",
-            "set PHOENIX_GITHUB_REPOSITORIES, or run `phoenix up --demo`",
+            "set PHOENIX_GITHUB_REPOSITORIES or PHOENIX_ARGOCD_URL, or run `phoenix up --demo`",
         )
         return
+    if settings.has_github:
+        yield from _github(settings)
+    for server in settings.argocd_servers:
+        yield from _argocd(server)
+
+
+def _github(settings: Settings) -> Iterator[Finding]:
     if settings.github_token is None and settings.github_app_id is None:
         yield Finding(
             "token",
@@ -81,6 +91,30 @@ def _sources(settings: Settings) -> Iterator[Finding]:
     for client in connections.clients():
         yield from _budget(client.governor, settings)
         yield from _clock(client)
+
+
+def _argocd(server: ArgoCDServer) -> Iterator[Finding]:
+    """Say of an Argo CD server what version it has, how much the token shows, and how its clock goes."""
+    subject = f"argocd {server.name}"
+    if server.token is None:
+        yield Finding(
+            subject, "warning", "no token", f"set {server.setting('token')}; its role needs applications, get"
+        )
+    try:
+        with closing(connect(server)) as client:
+            version = client.version()
+            listed = client.applications(fields=("metadata.name",), selector=server.selector, projects=server.projects)
+            count = sum(1 for _ in listed)
+            skew = client.clock_skew
+        for _ in fetch_sync_totals(server, {}, ()):
+            pass
+    except (SettingsError, SourceError) as error:
+        yield Finding(subject, "problem", str(error))
+        return
+    advice = "" if count else "the token's role needs applications, get; or selector and projects leave out all"
+    yield Finding(subject, "ok" if count else "warning", f"{version}, {count:,} applications visible", advice)
+    if skew is not None:
+        yield _skew(f"clock of {subject}", skew)
 
 
 def _try(subject: str, look: Callable[[], str]) -> Finding:
@@ -148,10 +182,13 @@ def _budget(budget: Governor, settings: Settings) -> Iterator[Finding]:
 def _clock(client: GitHubClient) -> Iterator[Finding]:
     if client.server_time is None or client.answered_at is None:
         return
-    skew = client.answered_at - client.server_time
+    yield _skew("clock", client.answered_at - client.server_time)
+
+
+def _skew(subject: str, skew: timedelta) -> Finding:
     state = "ok" if abs(skew) < CLOCK_SKEW else "problem"
     advice = "" if state == "ok" else "set this machine's clock by NTP; ages and alerts are wrong until then"
-    yield Finding("clock", state, f"{abs(skew.total_seconds()):.0f} s from the server's", advice)
+    return Finding(subject, state, f"{abs(skew.total_seconds()):.0f} s from the server's", advice)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -176,6 +213,7 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
     try:
         age = datetime.now(UTC) - reader.current().published_at
         health = reader.query("from marts.data_health order by source, subject").to_pylist()
+        unruled = _unruled(reader)
     except NoSnapshotError:
         yield Finding("snapshot", "problem", "nothing is published yet", "run `phoenix sync`")
         return
@@ -187,7 +225,9 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
     stale = age > STALE
     minutes = f"published {age.total_seconds() / 60:.0f} minutes ago"
     yield Finding("snapshot", "warning" if stale else "ok", minutes, "is `phoenix up` running?" if stale else "")
-    gaps = [row for row in health if str(row["source"]).startswith("github_")]
+    if unruled:
+        yield _without_rule(unruled)
+    gaps = [row for row in health if str(row["source"]).startswith(("github_", "argocd_"))]
     for row in health:
         if row not in gaps:
             yield _health(row)
@@ -195,6 +235,24 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
     if len(gaps) > GAPS_SHOWN:
         rest = f"{len(gaps) - GAPS_SHOWN:,} more gaps in what goes with the runs"
         yield Finding("gaps", "warning", rest, '`phoenix sql "from marts.data_health"` lists them')
+
+
+def _unruled(reader: SnapshotReader) -> list[str]:
+    """Return the applications whose environment or service nothing tells; none in a snapshot of an older version."""
+    tables = reader.query("select table_name from information_schema.tables where table_schema = 'marts'").to_pylist()
+    if {"table_name": "applications"} not in tables:
+        return []
+    query = (
+        "select instance || ' ' || application as name from marts.applications "
+        "where (environment_rule = 'none' or not has_service) and state = 'seen' and not is_app_of_apps order by name"
+    )
+    return [str(row["name"]) for row in reader.query(query).to_pylist()]
+
+
+def _without_rule(names: Sequence[str]) -> Finding:
+    shown = ", ".join(names[:GAPS_SHOWN]) + (", …" if len(names) > GAPS_SHOWN else "")
+    advice = "label them with their environment, or name a rule in phoenix.toml; README says how"
+    return Finding("rules", "warning", f"{len(names):,} applications match no rule: {shown}", advice)
 
 
 def _gap(row: Mapping[str, object]) -> Finding:
@@ -211,6 +269,8 @@ def _health(row: dict[str, object]) -> Finding:
         return Finding(
             subject, "warning", f"{row['missing_count']} things known to be missing", "run `phoenix sync` again"
         )
+    if row["source"] == "argocd":
+        return Finding(subject, "ok", str(row["note"] or "read to the end"))
     return Finding(
         subject, "ok", f"{row['run_count']:,} runs, complete since {row['complete_since'] or 'the beginning'}"
     )

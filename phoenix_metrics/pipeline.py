@@ -19,10 +19,15 @@ from phoenix_metrics.warehouse.landing import write_error
 
 @dataclass(frozen=True)
 class Report:
-    """What a pass did: what was fetched, sources that failed with the reason, files set aside, what was published."""
+    """What a pass did: what was fetched, sources that failed with the reason, files set aside, what was published.
+
+    Applications are those seen at the Argo CD servers, and those of them that said something new.
+    """
 
     run_count: int = 0
     job_count: int = 0
+    application_count: int = 0
+    changed_count: int = 0
     failed_sources: Mapping[str, str] = field(default_factory=dict)
     set_aside_count: int = 0
     snapshot_sequence: int = 0
@@ -90,13 +95,18 @@ def _cause(result: dg.ExecuteInProcessResult) -> PhoenixError:
 
 
 def _report(result: dg.ExecuteInProcessResult) -> Report:
-    evaluations = {check.check_name: check for check in result.get_asset_check_evaluations()}
-    failed = evaluations["every_source_answered"].metadata["failed"].value
+    failed: dict[str, str] = {}
+    for check in result.get_asset_check_evaluations():
+        if check.check_name == "every_source_answered":
+            said = check.metadata["failed"].value
+            failed |= said if isinstance(said, dict) else {}
     metadata = {m.asset_key.to_user_string(): m.metadata for m in _materializations(result)}
     return Report(
         run_count=int(str(metadata["landing/github_syncs"]["runs"].value)),
         job_count=int(str(metadata["landing/github_syncs"]["jobs"].value)),
-        failed_sources=failed if isinstance(failed, dict) else {},
+        application_count=int(str(metadata["landing/argocd_syncs"]["applications"].value)),
+        changed_count=int(str(metadata["landing/argocd_syncs"]["changed"].value)),
+        failed_sources=failed,
         set_aside_count=int(str(metadata["staging/landing_files"]["set aside"].value)),
         snapshot_sequence=int(str(metadata["snapshot"]["sequence"].value)),
     )

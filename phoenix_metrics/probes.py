@@ -53,6 +53,8 @@ def _repository_probes(settings: Settings, base: str, branch: str | None) -> lis
         probes.append(Probe("releases", f"{base}/releases", "contents=read"))
     if "pull_requests" in wanted:
         probes.append(Probe("pull requests", f"{base}/pulls", "pull_requests=read"))
+    if "deployments" in wanted:
+        probes.append(Probe("deployments", f"{base}/deployments", "deployments=read"))
     if "runners" in wanted:
         probes.append(Probe("the repository's runners", f"{base}/actions/runners", "administration=read"))
     if branch and "rules" in wanted:

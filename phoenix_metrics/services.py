@@ -27,6 +27,7 @@ START_SECONDS = 90
 LONGEST_BACK_OFF = 60.0
 STEADY_SECONDS = 60  # a service that ran this long starts again at once when it ends
 DEMO_REPOSITORY = "phoenix/platform"
+_PORTS = ("dashboard_port", "exporter_port", "dagster_port", "webhook_port", "demo_port")
 
 console = Console(highlight=False)
 
@@ -127,16 +128,25 @@ def _demo(settings: Settings) -> Service:
 
 
 def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Point everything at the demo organisation, with a home of its own."""
+    """Point everything at the demo organisation, with a home and a phoenix.toml of its own."""
     home = settings.home / "demo" if settings.has_sources else settings.home
     return {
-        **environ,
+        **{name: value for name, value in environ.items() if not name.endswith("_TOKEN_FILE")},
         "PHOENIX_HOME": str(home),
+        "PHOENIX_CONFIG": str(CHECKOUT / "phoenix_metrics" / "demo" / "phoenix.toml"),
         "PHOENIX_GITHUB_API_URL": f"http://127.0.0.1:{settings.demo_port}",
         "PHOENIX_GITHUB_REPOSITORIES": DEMO_REPOSITORY,
         "PHOENIX_GITHUB_ORGANIZATIONS": "",
         "PHOENIX_GITHUB_TOKEN": "demo",
         "PHOENIX_GITHUB_SINCE": "60d",
+        "PHOENIX_ARGOCD_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd",
+        "PHOENIX_ARGOCD_TOKEN": "demo",
+        "PHOENIX_ARGOCD_CA_FILE": "",
+        "PHOENIX_ARGOCD_SELECTOR": "",
+        "PHOENIX_ARGOCD_PROJECTS": "",
+        "PHOENIX_ARGOCD_METRICS_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd/metrics",
+        "PHOENIX_BIND": settings.bind,
+        **{f"PHOENIX_{name.upper()}": str(getattr(settings, name)) for name in _PORTS},
     }
 
 

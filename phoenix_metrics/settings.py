@@ -5,14 +5,25 @@ variable that names a file. A wrong value stops with one line naming the variabl
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -27,17 +38,12 @@ from phoenix_metrics.errors import SettingsError
 PREFIX = "PHOENIX_"
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-_SECRETS = ("github_token", "argocd_token", "webhook_secret", "slack_webhook")
-_NOT_USED_YET = (
-    "argocd_url",
-    "argocd_token",
-    "argocd_ca_file",
-    "argocd_selector",
-    "slack_webhook",
-    "failure_for",
-)
+_SECRETS = ("github_token", "argocd_token", "webhook_secret", "argocd_webhook_secret", "slack_webhook")
+_NOT_USED_YET = ("slack_webhook", "failure_for")
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-CONTEXT = ("releases", "pull_requests", "rules", "runners", "billing")  # what goes with the runs
+_TABLES = ("argocd", "environments", "applications", "teams")  # they stand in phoenix.toml only
+_SERVER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
 _HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -68,6 +74,19 @@ def _context(value: object) -> object:
 def _globs(value: object) -> object:
     names = _split(value)
     return () if names == ("none",) else names
+
+
+def _words(value: object) -> object:
+    words = _split(value)
+    if not isinstance(words, tuple | list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("a list of texts")
+    return words
+
+
+def _glob(value: str) -> str:
+    if "[" in value:  # a pattern in SQL cannot say it
+        raise ValueError("a glob of * and ?, such as shop-*")
+    return value
 
 
 def _span(value: object) -> object:
@@ -110,6 +129,10 @@ def _url(value: object) -> object:
 
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Images = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_globs)]
+Glob = Annotated[str, AfterValidator(_glob)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
 Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
 Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
@@ -118,6 +141,48 @@ Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]
 Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class ArgoCDServer(BaseModel):
+    """One Argo CD server to measure, by the name that its data goes by; where no projects are named, all are read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str
+    url: Url
+    token: SecretStr | None = None
+    ca_file: Folder | None = None
+    selector: str | None = None
+    projects: Names = ()
+    metrics_url: Url | None = None
+    is_table: bool = False
+
+    def setting(self, key: str) -> str:
+        """Return what one sets to change one of its values, such as PHOENIX_ARGOCD_CA_FILE or a line of a table."""
+        if key == "token" or not self.is_table:
+            return f"{_of_server(self.name) if self.is_table else f'{PREFIX}ARGOCD'}_{key.upper()}"
+        return f"{key} of [argocd.{self.name}]"
+
+
+class ApplicationRule(BaseModel):
+    """What is known of the applications whose names match a glob: their environment, their service, or both."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    match: Glob
+    environment: str | None = None
+    service: str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "ApplicationRule":
+        if not (self.environment or self.service):
+            raise ValueError("an environment, a service, or both")
+        return self
+
+
+def _of_server(name: str) -> str:
+    """Return how the variables of a server that has a table begin."""
+    return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
 
 
 class Settings(BaseSettings):
@@ -160,7 +225,8 @@ class Settings(BaseSettings):
     )
     github_context: Context = Field(
         CONTEXT,
-        description="what to fetch besides runs: releases, pull_requests, rules, runners, billing, or none",
+        description="what to fetch besides runs: releases, pull_requests, deployments, rules, runners, billing, "
+        "or none",
     )
     github_checks: bool = Field(
         False, description="whether to read checks of third parties; costs two requests for each commit"
@@ -183,17 +249,65 @@ class Settings(BaseSettings):
     github_app_id: int | None = Field(None, description="GitHub App to authenticate as")
     github_app_private_key_file: Folder | None = Field(None, description="file with the App's private key")
     github_installation_id: int | None = Field(None, description="installation of the App")
-    argocd_url: Url | None = Field(None, description="Argo CD server")
-    argocd_token: SecretStr | None = Field(None, description="token for Argo CD")
+    argocd_url: Url | None = Field(None, description="Argo CD server, with its root path; several by [argocd.NAME]")
+    argocd_token: SecretStr | None = Field(None, description="token for Argo CD; its role needs applications, get")
     argocd_ca_file: Folder | None = Field(None, description="certificate authority of a private Argo CD")
     argocd_selector: str | None = Field(None, description="label selector of the applications to measure")
+    argocd_projects: Names = Field((), description="projects of the applications to measure, comma-separated; else all")
+    argocd_metrics_url: Url | None = Field(
+        None, description="metrics of Argo CD's application controller, which operations are counted against"
+    )
+    argocd: dict[str, ArgoCDServer] = Field({}, description="more Argo CD servers, by name: tables of phoenix.toml")
+    delivery_images: Images = Field(
+        None,
+        description="prefixes of the images that are our services, comma-separated, or none to count every image; "
+        "else ghcr.io/OWNER/ of each owner measured",
+    )
+    delivery_labels: Names = Field(
+        ("environment", "env"), description="labels of an application that name its environment, the first one wins"
+    )
+    environments: dict[str, Words] = Field(
+        {}, description="environments and the words that stand for each: [environments]"
+    )
+    applications: tuple[ApplicationRule, ...] = Field(
+        (), description="environment and service of applications by name: [[applications]], the first match wins"
+    )
+    teams: dict[str, Patterns] = Field({}, description="teams and their services or repositories, as globs: [teams]")
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
+    argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")
     slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")
 
     @property
     def has_sources(self) -> bool:
         """Whether anything to measure is configured."""
+        return self.has_github or bool(self.argocd_servers)
+
+    @property
+    def has_github(self) -> bool:
+        """Whether anything at GitHub is to be measured."""
         return bool(self.github_repositories or self.github_organizations)
+
+    @property
+    def argocd_servers(self) -> tuple[ArgoCDServer, ...]:
+        """The Argo CD servers to measure: the one of the variables, called argocd, then those of the tables."""
+        tables = tuple(self.argocd[name] for name in sorted(self.argocd))
+        if self.argocd_url is None:
+            return tables
+        keys = ("url", "token", "ca_file", "selector", "projects", "metrics_url")
+        return (ArgoCDServer(name="argocd", **{key: getattr(self, f"argocd_{key}") for key in keys}), *tables)
+
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether deliveries of GitHub's or of Argo CD's are to be received."""
+        return self.webhook_secret is not None or self.argocd_webhook_secret is not None
+
+    @property
+    def image_prefixes(self) -> tuple[str, ...]:
+        """How the images of our services begin; with none, every image is one of ours."""
+        if self.delivery_images is not None:
+            return self.delivery_images
+        owners = {name.partition("/")[0].lower() for name in (*self.github_repositories, *self.github_organizations)}
+        return tuple(f"ghcr.io/{owner}/" for owner in sorted(owners))
 
     def since_at(self, now: datetime) -> datetime:
         """Return the moment the first sync reaches back to, as of now (UTC)."""
@@ -234,7 +348,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
             *_: PydanticBaseSettingsSource,
             **__: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, _Environment(settings_cls, environ), _File(settings_cls, file)
+            return init_settings, _Environment(settings_cls, environ), _File(settings_cls, file, environ)
 
     try:
         sourced: Settings = Sourced(**overrides)  # type: ignore[arg-type]  # each field's validator checks its override
@@ -244,7 +358,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
         raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
     if "home" not in sourced.model_fields_set and not sourced.has_sources:
         sourced = sourced.model_copy(update={"home": sourced.home / "demo"})  # keeps real data and the demo's apart
-    return Loaded(sourced, (*_unused(sourced), *_unknown(environ)))
+    return Loaded(sourced, (*_unused(sourced), *_unknown(environ, sourced.argocd)))
 
 
 class _Environment(EnvSettingsSource):
@@ -256,6 +370,8 @@ class _Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         values = {key.lower(): value for key, value in self._environ.items() if key.startswith(PREFIX)}
+        for name in _TABLES:
+            values.pop(f"{PREFIX}{name}".lower(), None)
         for name in _SECRETS:
             variable = f"{PREFIX}{name}_FILE".upper()
             if variable in self._environ:
@@ -266,13 +382,43 @@ class _Environment(EnvSettingsSource):
 class _File(TomlConfigSettingsSource):
     """`phoenix.toml`, if there is one; secrets are refused there."""
 
-    def __init__(self, settings_cls: type[BaseSettings], file: Path) -> None:
+    def __init__(self, settings_cls: type[BaseSettings], file: Path, environ: Mapping[str, str]) -> None:
         super().__init__(settings_cls, toml_file=file if file.is_file() else None)
         for name in _SECRETS:
             if name in self.toml_data:
-                raise SettingsError(
-                    f"{file}: {name} is a secret; set {PREFIX}{name.upper()} or {PREFIX}{name.upper()}_FILE instead"
-                )
+                raise _secret_in_file(file, name, f"{PREFIX}{name.upper()}")
+        tables = self.toml_data.get("argocd")
+        if isinstance(tables, dict):
+            taken = ["argocd"] if {"argocd_url"} & {*self.toml_data} or environ.get(f"{PREFIX}ARGOCD_URL") else []
+            self.init_kwargs["argocd"] = _argocd_tables(file, tables, environ, taken)
+
+
+def _argocd_tables(
+    file: Path, tables: Mapping[str, Any], environ: Mapping[str, str], taken: list[str]
+) -> dict[str, Any]:
+    """Return the tables of Argo CD servers with their names, and their tokens from the environment."""
+    found: dict[str, Any] = {}
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            raise SettingsError(f"{file}: argocd.{name}: expected a table [argocd.NAME] with the url of a server")
+        if not _SERVER.fullmatch(name):
+            raise SettingsError(f"{file}: [argocd.{name}]: expected a name of letters, digits, - and _")
+        if _of_server(name) in map(_of_server, [*taken, *found]):
+            raise SettingsError(f"{file}: [argocd.{name}]: another server has that name already; choose another")
+        if "token" in table:
+            raise _secret_in_file(file, f"token of [argocd.{name}]", f"{_of_server(name)}_TOKEN")
+        found[name] = {**table, "name": name, "is_table": True, "token": _token_of(name, environ)}
+    return found
+
+
+def _token_of(name: str, environ: Mapping[str, str]) -> str | None:
+    variable = f"{_of_server(name)}_TOKEN"
+    file = environ.get(f"{variable}_FILE")
+    return _secret_from(f"{variable}_FILE", Path(file)) if file else environ.get(variable) or None
+
+
+def _secret_in_file(file: Path, name: str, variable: str) -> SettingsError:
+    return SettingsError(f"{file}: {name} is a secret; set {variable} or {variable}_FILE instead")
 
 
 def _secret_from(variable: str, path: Path) -> str:
@@ -288,6 +434,8 @@ def _refusal(error: ValidationError, environ: Mapping[str, str], file: Path) -> 
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
     variable = f"{PREFIX}{name}".upper()
+    if name in _TABLES:
+        return _table_refusal(first, file)
     if first["type"] == "extra_forbidden":
         return f"{file}: {name} is not a setting{_suggestion(name)}"
     accepted = first["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -302,6 +450,18 @@ def _refusal(error: ValidationError, environ: Mapping[str, str], file: Path) -> 
     return f"{where}{value}: expected {accepted}"
 
 
+def _table_refusal(error: Any, file: Path) -> str:
+    """Return the line for a wrong value in a table, which names the table and the key."""
+    place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        model = ApplicationRule if error["loc"][0] == "applications" else ArgoCDServer
+        return f"{file}: {place} is not a setting{_suggestion(str(error['loc'][-1]), set(model.model_fields))}"
+    if error["type"] == "missing":
+        return f"{file}: {place}: not set; each table needs it"
+    accepted = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    return f"{file}: {place}: expected {accepted}"
+
+
 def _unused(settings: Settings) -> list[str]:
     names = [
         name for name in _NOT_USED_YET if name in settings.model_fields_set and getattr(settings, name) is not None
@@ -309,9 +469,10 @@ def _unused(settings: Settings) -> list[str]:
     return [f"{PREFIX}{name.upper()} is set, but this version does not use it yet" for name in names]
 
 
-def _unknown(environ: Mapping[str, str]) -> list[str]:
-    names = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+def _unknown(environ: Mapping[str, str], servers: Iterable[str]) -> list[str]:
+    names = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name not in _TABLES}
     known = names | {f"{PREFIX}{name}_FILE".upper() for name in _SECRETS} | {f"{PREFIX}CONFIG"}
+    known |= {f"{_of_server(name)}_TOKEN{end}" for name in servers for end in ("", "_FILE")}
     strange = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
     return [f"{key} is not a setting of this version and has no effect{_suggestion(key, names)}" for key in strange]
 
@@ -326,4 +487,5 @@ def describe_settings() -> list[tuple[str, str, Any]]:
     return [
         (f"{PREFIX}{name}".upper(), field.description or "", field.default)
         for name, field in Settings.model_fields.items()
+        if name not in _TABLES
     ]

@@ -66,7 +66,11 @@ def test_values_are_read_from_the_given_mapping() -> None:
         ("PHOENIX_FAILURE_RATIO", "10", "less than 1"),
         ("PHOENIX_FAILURE_FOR", "soon", "30m"),
         ("PHOENIX_POLL_MINUTES", "7", "5"),
-        ("PHOENIX_GITHUB_CONTEXT", "releases,pulls", "releases, pull_requests, rules, runners, billing, or none"),
+        (
+            "PHOENIX_GITHUB_CONTEXT",
+            "releases,pulls",
+            "releases, pull_requests, deployments, rules, runners, billing, or none",
+        ),
     ],
 )
 def test_a_wrong_value_names_the_variable_the_value_and_what_is_accepted(
@@ -132,17 +136,81 @@ def test_a_variable_that_means_nothing_is_pointed_out() -> None:
 
 
 def test_a_variable_of_a_later_version_is_checked_and_pointed_out() -> None:
-    """Nobody believes that Argo CD is read because its address is accepted."""
-    loaded = read_settings({"PHOENIX_ARGOCD_URL": "https://argocd.example.com", "PHOENIX_ARGOCD_TOKEN": "s3cret"})
-    assert loaded.warnings == (
-        "PHOENIX_ARGOCD_URL is set, but this version does not use it yet",
-        "PHOENIX_ARGOCD_TOKEN is set, but this version does not use it yet",
-    )
-    assert "s3cret" not in repr(loaded)
+    """Nobody believes that alerts are sent because their address is accepted."""
+    loaded = read_settings({"PHOENIX_SLACK_WEBHOOK": "https://hooks.example.com/s3cret"})
+    assert loaded.warnings == ("PHOENIX_SLACK_WEBHOOK is set, but this version does not use it yet",)
 
 
 def test_what_goes_with_the_runs_can_be_left_out() -> None:
     """All of it by default, some of it by name, or none."""
-    assert load_settings({}).github_context == ("releases", "pull_requests", "rules", "runners", "billing")
+    assert load_settings({}).github_context == (
+        "releases",
+        "pull_requests",
+        "deployments",
+        "rules",
+        "runners",
+        "billing",
+    )
     assert load_settings({"PHOENIX_GITHUB_CONTEXT": "rules, billing"}).github_context == ("rules", "billing")
     assert load_settings({"PHOENIX_GITHUB_CONTEXT": "none"}).github_context == ()
+
+
+def test_argo_cd_servers_are_one_of_variables_and_others_of_tables(tmp_path: Path) -> None:
+    """Tables stand in phoenix.toml, their tokens in the environment or in files that it names."""
+    (tmp_path / "token").write_text("s3cret\n")
+    file = tmp_path / "phoenix.toml"
+    file.write_text(
+        '[argocd.us-east]\nurl = "https://us.example/"\nprojects = ["shop"]\n[argocd.eu]\nurl = "http://eu"\n'
+    )
+    loaded = read_settings(
+        {
+            "PHOENIX_CONFIG": str(file),
+            "PHOENIX_ARGOCD_URL": "https://argocd.example/argo-cd/",
+            "PHOENIX_ARGOCD_TOKEN": "other",
+            "PHOENIX_ARGOCD_PROJECTS": "a, b",
+            "PHOENIX_ARGOCD_US_EAST_TOKEN_FILE": str(tmp_path / "token"),
+            "PHOENIX_ARGOCD_ASIA_TOKEN": "x",
+        }
+    )
+    one, eu, us = loaded.settings.argocd_servers
+    assert (one.name, one.url, one.projects) == ("argocd", "https://argocd.example/argo-cd", ("a", "b"))
+    assert (eu.name, eu.token) == ("eu", None)
+    assert (us.name, us.url, us.projects) == ("us-east", "https://us.example", ("shop",))
+    assert [server.token.get_secret_value() for server in (one, us) if server.token] == ["other", "s3cret"]
+    assert [server.setting("token") for server in (one, us)] == ["PHOENIX_ARGOCD_TOKEN", "PHOENIX_ARGOCD_US_EAST_TOKEN"]
+    assert [server.setting("url") for server in (one, us)] == ["PHOENIX_ARGOCD_URL", "url of [argocd.us-east]"]
+    assert "s3cret" not in repr(loaded)
+    assert [warning.split()[0] for warning in loaded.warnings] == ["PHOENIX_ARGOCD_ASIA_TOKEN"]
+    assert (loaded.settings.has_sources, loaded.settings.has_github) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("toml", "line"),
+    [
+        ('[argocd.eu]\nurl = "eu"', "argocd.eu.url: expected an address such as"),
+        ('[argocd.eu]\nselector = "a=b"', "argocd.eu.url: not set"),
+        (
+            '[argocd.eu]\nurl = "http://eu"\nselektor = "a"',
+            "argocd.eu.selektor is not a setting; did you mean selector?",
+        ),
+        (
+            '[argocd.eu]\nurl = "http://eu"\ntoken = "s3cret"',
+            "token of [argocd.eu] is a secret; set PHOENIX_ARGOCD_EU_TOKEN",
+        ),
+        ('[argocd]\nurl = "http://eu"', "argocd.url: expected a table [argocd.NAME]"),
+        (
+            '[argocd.a-b]\nurl = "http://a"\n[argocd.a_b]\nurl = "http://b"',
+            "[argocd.a_b]: another server has that name",
+        ),
+        ('argocd_url = "http://a"\n[argocd.argocd]\nurl = "http://b"', "[argocd.argocd]: another server has that name"),
+        ('[argocd."a b"]\nurl = "http://a"', "[argocd.a b]: expected a name of letters"),
+        ("argocd = 3", "argocd: expected"),
+    ],
+)
+def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line: str) -> None:
+    """It names the file, the table and the key, never a secret."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(toml)
+    told = refusal(PHOENIX_CONFIG=str(file))
+    assert told.startswith(f"{file}: {line}")
+    assert "s3cret" not in told

@@ -1,4 +1,4 @@
-"""What goes with the runs: releases, pull requests, checks, rules, runners and bills, each fetched when it is due.
+"""What goes with the runs: releases, pull requests, deployments, checks, rules, runners, bills; fetched when due.
 
 A source that refuses never fails the run: how each visit went is landed, and marts.data_health states what is missing.
 """
@@ -13,11 +13,12 @@ from typing import Any
 import dagster as dg
 
 from phoenix_metrics.defs.intake import Visit, connected, land_visit, note_visits, utc_now, visit_repositories
-from phoenix_metrics.defs.known import ask
+from phoenix_metrics.defs.known import ask, naive
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.github.billing import fetch_billing_usage
 from phoenix_metrics.sources.github.checks import fetch_commit_checks
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.deployments import Stored, fetch_deployments
 from phoenix_metrics.sources.github.pull_requests import fetch_pull_requests
 from phoenix_metrics.sources.github.releases import fetch_releases
 from phoenix_metrics.sources.github.rules import fetch_branch_rules
@@ -31,6 +32,7 @@ from phoenix_metrics.sources.github.side_loops import is_organization
 from phoenix_metrics.sources.items import Batch
 
 PULL_REQUESTS_EVERY = timedelta(minutes=15)
+DEPLOYMENTS_EVERY = timedelta(minutes=15)
 RELEASES_EVERY = timedelta(hours=1)
 CHECKS_EVERY = timedelta(hours=1)
 RUNNERS_EVERY = timedelta(hours=1)
@@ -39,6 +41,9 @@ REPOSITORY_RUNNERS_EVERY = timedelta(days=1)  # few repositories have any, and t
 RULES_EVERY = timedelta(days=1)
 
 COMMITS_A_VISIT = 50  # commits of a repository whose checks one visit reads, at two requests each
+
+OPEN_DEPLOYMENTS_A_VISIT = 50  # deployments of a repository that are asked again whether they ended, a request each
+OPEN_DEPLOYMENTS_FOR = timedelta(days=30)  # an approval may be waited for as long; many that are older never end
 
 ClientFor = Callable[[str], GitHubClient]
 FetchOrganization = Callable[[GitHubClient, str, Visit], Iterable[Batch]]
@@ -56,6 +61,20 @@ def visit_pull_requests(settings: Settings, client_for: ClientFor, clock: Clock 
     """Fetch new and changed pull requests of every measured repository that is due."""
     fetch = partial(fetch_pull_requests, since=settings.since_at(clock()))
     return visit_repositories(settings.home, client_for, "pull_requests", PULL_REQUESTS_EVERY, fetch, clock=clock)
+
+
+def visit_deployments(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
+    """Fetch new deployments of every measured repository that is due, and new states of those that were open."""
+    now = clock()
+    since = settings.since_at(now)
+    open_after = max(since, now - OPEN_DEPLOYMENTS_FOR)
+    question = {"since": naive(since), "open_after": naive(open_after), "count": OPEN_DEPLOYMENTS_A_VISIT}
+    stored = {
+        row["repository_id"]: Stored(frozenset(row["settled"]), tuple(row["unsettled"]))
+        for row in ask(settings.home, "deployments", question)
+    }
+    fetch = partial(fetch_deployments, since=since, stored=stored)
+    return visit_repositories(settings.home, client_for, "deployments", DEPLOYMENTS_EVERY, fetch, clock=clock)
 
 
 def visit_checks(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
@@ -152,7 +171,7 @@ def _asset(name: str, loop: Loop, objects: Mapping[str, str]) -> dg.AssetsDefini
     @dg.multi_asset(name=f"github_{name}", specs=specs)
     def fetched(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
         settings = load_settings(os.environ)
-        is_wanted = settings.has_sources and is_switched_on(settings, name)
+        is_wanted = settings.has_github and is_switched_on(settings, name)
         visits = []
         if is_wanted:
             with connected(settings) as connections:
@@ -173,6 +192,14 @@ LOOPS = [
     _asset("releases", visit_releases, {"github_releases": "Published releases with the commits of their tags."}),
     _asset(
         "pull_requests", visit_pull_requests, {"github_pull_requests": "Pull requests with the commits they became."}
+    ),
+    _asset(
+        "deployments",
+        visit_deployments,
+        {
+            "github_deployments": "Deployments that GitHub was told of.",
+            "github_deployment_statuses": "The states that they came into.",
+        },
     ),
     _asset(
         "checks",

@@ -1,11 +1,12 @@
-"""Webhooks: the spool drained into landing as soon as there is something in it, and lost deliveries asked for again."""
+"""Webhooks and streams: what the spool holds drained into landing at once, and lost deliveries asked for again."""
 
 import fcntl
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import dagster as dg
 from phoenix_metrics.defs.context import visit_organizations
 from phoenix_metrics.defs.intake import Measured, Visit, connected, visit_repositories
 from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.sources.argocd import deliveries as argocd
 from phoenix_metrics.sources.github.client import GitHubClient
 from phoenix_metrics.sources.github.connections import Connections
 from phoenix_metrics.sources.github.deliveries import delivered_items, delivery_payload
@@ -33,6 +35,10 @@ from phoenix_metrics.webhooks.spool import (
 SEGMENTS_AT_ONCE = 20  # bounds the memory of one step of the drain
 REDELIVER_EVERY = timedelta(hours=1)  # GitHub keeps failed deliveries for three days
 SENSOR_SECONDS = 10
+DRAINED = {
+    "github_deliveries": "Webhook deliveries that were accepted, each with what it says landed beside it.",
+    "argocd_notifications": "What Argo CD's notifications told of operations; what its stream told is landed beside.",
+}
 
 
 @dataclass
@@ -46,7 +52,8 @@ class Drained:
 def drain(home: Path) -> Drained:
     """Land what the closed segments of the spool hold, then remove them; a kill in between lands them once more.
 
-    A line that is no delivery goes to `spool-set-aside/` with its segment's name; nothing holds up the others.
+    A line that is no delivery, or one of Argo CD's that is not as it should be, goes to `spool-set-aside/` with its
+    segment's name; nothing holds up the others.
     """
     done = Drained()
     if not folder(home).is_dir():
@@ -63,11 +70,17 @@ def _drain_segments(home: Path, segments: list[Path], done: Drained) -> None:
     records: dict[str, list[landing.Record]] = defaultdict(list)
     for path in segments:
         segment = read_segment(path)
-        if segment.malformed:
-            _set_aside(home, path.stem, b"\n".join(segment.malformed))
-            done.error_count += len(segment.malformed)
+        strange = list(segment.malformed)
         for delivery in segment.deliveries:
-            _add_records(delivery, records, done)
+            if delivery.event not in argocd.EVENTS:
+                _add_records(delivery, records, done)
+            elif not _add_argocd(delivery, records, done):
+                strange.append(
+                    json.dumps({**asdict(delivery), "received_at": delivery.received_at.isoformat()}).encode()
+                )
+        if strange:
+            _set_aside(home, path.stem, b"\n".join(strange))
+        done.error_count += len(strange)
     _once_each(records["github_repositories"])
     for source_object in landing.OBJECTS:
         if records[source_object]:
@@ -95,6 +108,18 @@ def _add_records(delivery: Delivery, records: dict[str, list[landing.Record]], d
     done.events[delivery.event] += 1
 
 
+def _add_argocd(delivery: Delivery, records: dict[str, list[landing.Record]], done: Drained) -> bool:
+    """Add what a delivery of Argo CD's says; returns whether it could be understood."""
+    try:
+        items = argocd.delivered_items(delivery.event, delivery.payload)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    for item in items:
+        records[item.source_object].append(landing.Record(None, None, delivery.received_at, item.payload))
+    done.events[delivery.event] += 1
+    return True
+
+
 def _once_each(repositories: list[landing.Record]) -> None:
     """Keep the newest description of each repository."""
     newest = {record.repository_id: record for record in sorted(repositories, key=lambda record: record.fetched_at)}
@@ -115,18 +140,23 @@ def _alone(home: Path) -> Iterator[None]:
         yield
 
 
-@dg.asset(
-    key=["landing", "github_deliveries"],
-    group_name="landing",
-    kinds={"parquet"},
-    description="Webhook deliveries that were accepted, each with what it says landed beside it.",
+@dg.multi_asset(
+    name="deliveries",
+    specs=[
+        dg.AssetSpec(["landing", name], group_name="landing", kinds={"parquet"}, description=description)
+        for name, description in DRAINED.items()
+    ],
 )
-def github_deliveries(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
+def deliveries(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
     """Drain the spool."""
     done = drain(load_settings(os.environ).home)
     if done.error_count:
         context.log.warning("%d deliveries could not be understood", done.error_count)
-    return dg.MaterializeResult(metadata={"deliveries": done.events.total(), "errors": done.error_count})
+    ours = sum(count for event, count in done.events.items() if event in argocd.EVENTS)
+    counts = {"github_deliveries": done.events.total() - ours, "argocd_notifications": ours}
+    for name in DRAINED:
+        metadata = {"deliveries": counts[name], "errors": done.error_count}
+        yield dg.MaterializeResult(asset_key=["landing", name], metadata=metadata)
 
 
 @dg.asset(
@@ -169,9 +199,9 @@ def redeliver(settings: Settings, connections: Connections) -> int:
 
 drain_spool = dg.define_asset_job(
     "drain_spool",
-    selection=dg.AssetSelection.assets(["landing", "github_deliveries"])
+    selection=dg.AssetSelection.assets(*(["landing", name] for name in DRAINED))
     | dg.AssetSelection.groups("staging", "seeds", "marts", "snapshot"),
-    description="Lands what webhooks told, and brings staging, marts and snapshot up to date with it.",
+    description="Lands what webhooks and streams told, and brings staging, marts and snapshot up to date with it.",
 )
 
 
@@ -179,7 +209,7 @@ drain_spool = dg.define_asset_job(
     job=drain_spool,
     minimum_interval_seconds=SENSOR_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Drains the spool as soon as the receiver has closed a segment.",
+    description="Drains the spool as soon as a segment of it is closed.",
 )
 def spool_filled(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Ask for a drain where there is something to drain and none is under way."""

@@ -57,7 +57,7 @@ def _known(connection: duckdb.DuckDBPyConnection, repository_id: int, wanted: Wa
         known, wanted, max(known.newest_at or wanted.now, wanted.now)
     )  # as far as it may be by then
     windows = [*wanted_windows(known, wanted.since, wanted.now), *([again] if again else [])]
-    ranges = {"starts": [_naive(w.start) for w in windows], "ends": [_naive(w.end) for w in windows]}
+    ranges = {"starts": [naive(w.start) for w in windows], "ends": [naive(w.end) for w in windows]}
     runs = (_known_run(row) for row in _rows(connection, "runs", {**key, **ranges}))
     return replace(known, runs={run.state.run_id: run for run in runs})
 
@@ -75,6 +75,13 @@ def ask(home: Path, question: str, parameters: Mapping[str, object]) -> list[dic
         return _rows(connection, question, parameters)
 
 
+def ask_together(home: Path, questions: Mapping[str, Mapping[str, object]]) -> dict[str, list[dict[str, Any]]]:
+    """Load what earlier runs left in landing and ask several questions, each with its parameters, of one state."""
+    with writing(home) as connection:
+        load_landing(connection, home)
+        return {name: _rows(connection, name, parameters) for name, parameters in questions.items()}
+
+
 def _rows(
     connection: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
@@ -88,5 +95,6 @@ def _aware(value: object) -> object:
     return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
 
 
-def _naive(moment: datetime) -> datetime:
+def naive(moment: datetime) -> datetime:
+    """Return a moment as the store writes it: UTC, without a zone."""
     return moment.astimezone(UTC).replace(tzinfo=None)

@@ -69,7 +69,7 @@ def _fetch(
 def github_reports(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any]]:
     """Fetch new test reports and write them to landing."""
     settings = load_settings(os.environ)
-    is_wanted = settings.has_sources and bool(settings.github_reports)
+    is_wanted = settings.has_github and bool(settings.github_reports)
     visits = []
     if is_wanted:
         with connected(settings) as connections:

@@ -11,6 +11,7 @@ from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
+from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 
@@ -88,7 +89,7 @@ def check_result(finding: Finding) -> dg.AssetCheckResult:
 def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Merge all landing files not loaded yet, in the same transactions that record them."""
     with writing(home()) as connection:
-        load_seeds(connection)
+        load_seeds(connection, rules_of(load_settings(os.environ)))
         loaded = load_landing(connection, home(), MODELS)
         findings = [run_check(connection, check) for model in STAGING for check in checks_of(model)]
     for file, reason in loaded.set_aside.items():

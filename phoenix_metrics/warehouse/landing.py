@@ -39,10 +39,20 @@ OBJECTS = (  # in the order in which one batch is written: what a claim rests on
     "github_deployments",
     "github_deployment_statuses",
     "github_deliveries",
+    "argocd_applications",
+    "argocd_notifications",
+    "argocd_events",
+    "argocd_rollouts",
+    "argocd_replica_sets",
+    "argocd_analysis_runs",
+    "argocd_revisions",
+    "argocd_sightings",
+    "argocd_sync_totals",
     "github_windows",
     "github_budgets",
     "github_syncs",
     "github_visits",
+    "argocd_syncs",
 )
 NO_SPACE = 1 << 20  # with less free than this, whatever failed to write failed for that
 SCHEMA = pa.schema(

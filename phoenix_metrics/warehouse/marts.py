@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import duckdb
 
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
+from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
@@ -28,11 +29,24 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
     return scalar(connection, f"select count(*) from {model.table}")
 
 
-def load_seeds(connection: duckdb.DuckDBPyConnection) -> None:
-    """Load the facts of the world that `sql/seeds/` holds."""
+def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
+    """Load the facts of the world that `sql/seeds/` holds, and the rules that were set."""
     with transaction(connection):
         for table, path in seed_files().items():
             connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
+        connection.execute("alter table seeds.application_rules alter rank type bigint")  # an empty file tells no types
+        for name, rows in vars(rules).items():
+            _replace(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
+
+
+def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:
+    """Let rows take the place of a seed's: of all of them, or of those with the same first column, named `by`."""
+    if rows and by is None:
+        connection.execute(f"delete from {table}")
+    for row in rows:
+        if by is not None:
+            connection.execute(f"delete from {table} where {by} = ?", [row[0]])
+        connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
 
 
 def _signature(model: Model, models: Mapping[str, Model]) -> str:

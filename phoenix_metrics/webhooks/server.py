@@ -1,6 +1,7 @@
 """`phoenix webhooks`: the receiver as a service."""
 
 import uvicorn
+from pydantic import SecretStr
 
 from phoenix_metrics.errors import SettingsError
 from phoenix_metrics.settings import Settings
@@ -9,15 +10,17 @@ from phoenix_metrics.webhooks.spool import Spool
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises SettingsError without a secret: unsigned deliveries would be believed."""
-    if settings.webhook_secret is None:
+    """Serve until SIGINT or SIGTERM. Raises SettingsError without a secret: anybody's deliveries would be believed."""
+    github, argocd = _told(settings.webhook_secret), _told(settings.argocd_webhook_secret)
+    if not (github or argocd):
         raise SettingsError(
-            "PHOENIX_WEBHOOK_SECRET: not set; set it, or PHOENIX_WEBHOOK_SECRET_FILE, to the secret of the webhook"
+            "PHOENIX_WEBHOOK_SECRET: not set; set it, or PHOENIX_WEBHOOK_SECRET_FILE, to the secret of GitHub's "
+            "webhook, or PHOENIX_ARGOCD_WEBHOOK_SECRET to that of Argo CD's notifications"
         )
     spool = Spool(settings.home)
     try:
         uvicorn.run(
-            receiver(spool, settings.webhook_secret.get_secret_value()),
+            receiver(spool, github, argocd, {server.name for server in settings.argocd_servers}),
             host=settings.bind,
             port=settings.webhook_port,
             log_level="warning",
@@ -25,3 +28,7 @@ def serve(settings: Settings) -> None:
         )
     finally:
         spool.close()
+
+
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None

@@ -25,5 +25,6 @@ select
     told.creator.login as creator,         -- Who said it.
     cast(cast(told.created_at as timestamptz) at time zone 'UTC' as timestamp) as created_at,  -- When it came into this state, UTC. #not_null
     cast(cast(told.updated_at as timestamptz) at time zone 'UTC' as timestamp) as updated_at,  -- When GitHub last touched the status, UTC.
+    fetched_at as first_seen_at,           -- When we first read it, UTC. #earliest
     fetched_at                             -- When we read it, UTC. #version
 from described

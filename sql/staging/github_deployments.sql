@@ -10,8 +10,8 @@ with described as (
         fetched_at,
         from_json(
             payload,
-            '{"id": "BIGINT", "sha": "VARCHAR", "ref": "VARCHAR", "task": "VARCHAR", "environment": "VARCHAR", "created_at": "VARCHAR",
-              "updated_at": "VARCHAR", "creator": {"login": "VARCHAR"}}'
+            '{"id": "BIGINT", "sha": "VARCHAR", "ref": "VARCHAR", "task": "VARCHAR", "environment": "VARCHAR", "service": "VARCHAR",
+              "created_at": "VARCHAR", "updated_at": "VARCHAR", "creator": {"login": "VARCHAR"}}'
         ) as deployment
     from landing.github_deployments
 )
@@ -22,6 +22,7 @@ select
     deployment.ref as ref,                    -- The branch, tag or commit it was asked for.
     deployment.task as task,                  -- deploy, or what its creator calls it.
     deployment.environment as environment,    -- Where to, in its creator's words.
+    deployment.service as service,            -- The service that its creator's payload names; NULL where it names none.
     deployment.creator.login as creator,      -- Who created it.
     cast(cast(deployment.created_at as timestamptz) at time zone 'UTC' as timestamp) as created_at,  -- When it was created, UTC. #not_null
     cast(cast(deployment.updated_at as timestamptz) at time zone 'UTC' as timestamp) as updated_at,  -- When GitHub last touched it, UTC.

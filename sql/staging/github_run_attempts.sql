@@ -17,7 +17,7 @@ with described as (
               "event": "VARCHAR", "head_branch": "VARCHAR", "head_sha": "VARCHAR", "status": "VARCHAR", "conclusion": "VARCHAR",
               "display_title": "VARCHAR", "created_at": "VARCHAR", "run_started_at": "VARCHAR", "updated_at": "VARCHAR",
               "html_url": "VARCHAR", "check_suite_node_id": "VARCHAR", "actor": {"login": "VARCHAR"}, "triggering_actor": {"login": "VARCHAR"},
-              "head_repository": {"id": "BIGINT"}}'
+              "head_repository": {"id": "BIGINT"}, "head_commit": {"timestamp": "VARCHAR"}}'
         ) as run
     from landing.github_runs
 ),
@@ -27,7 +27,8 @@ timed as (
         *,
         cast(cast(run.created_at as timestamptz) at time zone 'UTC' as timestamp) as created_at,
         cast(cast(run.run_started_at as timestamptz) at time zone 'UTC' as timestamp) as run_started_at,
-        cast(cast(run.updated_at as timestamptz) at time zone 'UTC' as timestamp) as updated_at
+        cast(cast(run.updated_at as timestamptz) at time zone 'UTC' as timestamp) as updated_at,
+        cast(cast(run.head_commit.timestamp as timestamptz) at time zone 'UTC' as timestamp) as committed_at
     from described
 )
 select
@@ -41,6 +42,7 @@ select
     run.head_branch as head_branch,                                                 -- Branch or tag; NULL where the fork is gone.
     run.head_repository.id as head_repository_id,                                   -- Where the commit lives; another repository for a fork.
     run.head_sha as head_sha,                                                       -- The commit.
+    committed_at,                                                                   -- When the commit was made, UTC.
     run.display_title as title,                                                     -- The run's title on GitHub.
     coalesce(run.triggering_actor.login, run.actor.login) as actor,                 -- Who started this attempt.
     run.status as status,                                                           -- Where it is, verbatim.

@@ -44,6 +44,8 @@ class Shop:
     releases: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    deployments: list[dict[str, Any]] = field(default_factory=list)
+    states: dict[int, list[str]] = field(default_factory=dict)  # of a deployment, oldest first
     rules: list[dict[str, Any]] = field(default_factory=list)
     protection: dict[str, Any] | None = None
     runners: list[dict[str, Any]] = field(default_factory=list)
@@ -58,6 +60,8 @@ class Shop:
             rf"{BASE}/git/ref/tags/(.*)": lambda match, query: self._tag(match[1]),
             rf"{BASE}/git/tags/(.*)": lambda match, query: {"object": {"type": "commit", "sha": match[1][::-1]}},
             f"{BASE}/pulls": lambda match, query: sorted(self.pulls, key=lambda p: p["updated_at"], reverse=True),
+            f"{BASE}/deployments": lambda match, query: self.deployments[::-1],
+            rf"{BASE}/deployments/(\d+)/statuses": lambda match, query: self._states(int(match[1])),
             f"{BASE}/rules/branches/main": lambda match, query: self.rules,
             f"{BASE}/branches/main": lambda match, query: {
                 "name": "main",
@@ -75,6 +79,9 @@ class Shop:
 
     def _tag(self, name: str) -> Any:
         return {"object": self.tags[name]} if name in self.tags else None
+
+    def _states(self, number: int) -> Any:
+        return [state(number, order, told) for order, told in enumerate(self.states.get(number, []))][::-1]
 
     def _usage(self, match: object, query: dict[str, str]) -> Any:
         month = f"{int(query['year']):04d}-{int(query['month']):02d}"
@@ -175,6 +182,7 @@ def test_a_second_visit_fetches_only_news(github: GitHub, shop: Shop, measured: 
 def test_a_visit_that_is_not_due_asks_nothing(github: GitHub, shop: Shop, measured: Settings) -> None:
     """Each loop keeps its cadence in the data: a second pass right after the first makes no request at all."""
     loops = [context.visit_releases, context.visit_pull_requests, context.visit_rules, context.visit_runners]
+    loops.append(context.visit_deployments)
     for loop in [*loops, context.visit_billing]:
         assert visit(loop, measured)
     before = len(github.requests)
@@ -254,6 +262,85 @@ def test_a_longer_history_is_read_when_it_is_wanted(github: GitHub, shop: Shop, 
     assert staged(measured.home, count) == [(2,)]
     assert done.cursor == "2025-01-01T00:00:00+00:00..2026-02-01T08:00:00+00:00"
     assert [done.landed.total() for done in run(context.visit_pull_requests, measured, days=2)] == [0]
+
+
+def deployment(number: int, created_at: datetime, **changes: Any) -> dict[str, Any]:
+    at = created_at.isoformat()
+    kept = {"id": number, "sha": f"{number:040x}", "ref": "main", "task": "deploy", "environment": "production"}
+    rest = {"payload": {"service": "api", "token": "s3cret"}, "description": "long", "creator": {"login": "ada"}}
+    return {**kept, "created_at": at, "updated_at": at, **rest, **changes}
+
+
+def state(deployment_id: int, order: int, told: str) -> dict[str, Any]:
+    at = f"2026-02-10T08:{order:02d}:00Z"
+    times = {"created_at": at, "updated_at": at}
+    rest = {"environment": "production", "description": "", "creator": {"login": "ada"}, "log_url": "bulky"}
+    return {"id": deployment_id * 100 + order, "state": told, **times, **rest}
+
+
+NEWEST_STATES = """
+    select deployment_id, arg_max(state, status_id)
+    from staging.github_deployments left join staging.github_deployment_statuses using (deployment_id)
+    group by deployment_id order by deployment_id
+"""
+
+
+def test_deployments_come_with_their_states(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """What is older than the history is left out; of a payload only the service's name is kept."""
+    days = [datetime(2025, 12, 31, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 2, tzinfo=UTC)]
+    shop.deployments = [deployment(number, day) for number, day in enumerate(days, 1)]
+    shop.states = {2: ["in_progress", "success"]}
+    assert visit(context.visit_deployments, measured) == [("acme/shop", "ok")]
+    assert staged(measured.home, NEWEST_STATES) == [(2, "success"), (3, None)]
+    assert staged(measured.home, "select distinct service, creator from staging.github_deployments") == [("api", "ada")]
+    landed = staged(measured.home, "select distinct description from staging.github_deployment_statuses")
+    assert landed == [("",)]
+
+
+def test_deployments_that_ended_are_not_asked_for_again(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """An idle visit is the list alone; a new deployment costs one request more, wherever its neighbours stand."""
+    shop.deployments = [deployment(number, NOW - timedelta(minutes=30 - number)) for number in range(1, 13)]
+    shop.states = {number: ["in_progress", "success"] for number in range(1, 13)}
+    visit(context.visit_deployments, measured)
+    assert (len(github.requests), github.counted("/statuses")) == (13, 12)
+    visit(context.visit_deployments, measured, days=1)
+    assert len(github.requests) == 14
+    shop.deployments.append(deployment(13, NOW))
+    shop.states[13] = ["failure"]
+    visit(context.visit_deployments, measured, days=2)
+    assert len(github.requests) == 16
+    assert staged(measured.home, NEWEST_STATES)[-2:] == [(12, "success"), (13, "failure")]
+
+
+def test_a_late_state_of_an_open_deployment_is_found(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """Pages behind the newest, days later, the one deployment that had not ended is asked again until it has."""
+    created = [NOW - timedelta(days=9) + timedelta(minutes=number) for number in range(250)]
+    shop.deployments = [deployment(number, at) for number, at in enumerate(created, 1)]
+    shop.states = {number: ["success"] for number in range(2, 251)} | {1: ["waiting"]}
+    visit(context.visit_deployments, measured)
+    assert github.counted(r"/deployments\?") == 3
+    before = len(github.requests)
+    shop.states[1] += ["in_progress", "failure"]
+    visit(context.visit_deployments, measured, days=1)
+    assert github.requests[before:][-1].startswith(f"{BASE}/deployments/1/statuses")
+    assert staged(measured.home, NEWEST_STATES)[0] == (1, "failure")
+    before = github.counted("/statuses")
+    visit(context.visit_deployments, measured, days=2)
+    assert github.counted("/statuses") == before
+
+
+def test_deployments_that_were_cut_off_go_on_where_they_stopped(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """The server fails in the middle; what is stored is not asked for again, so that a small budget gets through."""
+    shop.deployments = [deployment(number, NOW - timedelta(hours=number)) for number in range(40, 0, -1)]
+    shop.states = {number: ["success"] for number in range(1, 41)}
+    github.faults.append(Fault(r"/deployments/25/statuses", status=422))
+    [done] = run(context.visit_deployments, measured)
+    assert (done.state, done.cursor) == ("failed", None)
+    assert len(staged(measured.home, NEWEST_STATES)) == 20
+    before = github.counted("/statuses")
+    [done] = run(context.visit_deployments, measured, days=1)
+    assert (done.state, github.counted("/statuses") - before) == ("ok", 20)
+    assert len(staged(measured.home, NEWEST_STATES)) == 40
 
 
 def test_rules_fall_back_to_classic_protection(github: GitHub, shop: Shop, measured: Settings) -> None:
@@ -390,26 +477,29 @@ def context_settled() -> timedelta:
 
 
 def test_a_missing_permission_is_a_stated_gap(github: GitHub, shop: Shop, measured: Settings) -> None:
-    """A token without three permissions: each is named in data_health, and everything else is there."""
+    """A token without four permissions: each is named in data_health, and everything else is there."""
     shop.releases = [release(1, "2026-02-01T08:00:00Z")]
     forbidden = {"message": "Resource not accessible by personal access token"}
     for path, permission in (
         (f"{BASE}/pulls", "pull_requests=read"),
+        (f"{BASE}/deployments", "deployments=read"),
         ("/orgs/acme/actions/hosted-runners", "organization_administration=read"),
     ):
         github.faults.append(Fault(path, 403, {"x-accepted-github-permissions": permission}, forbidden, count=9))
     shop.has_lines = False
-    for loop in (context.visit_releases, context.visit_pull_requests, context.visit_runners, context.visit_billing):
+    loops = (context.visit_releases, context.visit_pull_requests, context.visit_deployments, context.visit_runners)
+    for loop in (*loops, context.visit_billing):
         visit(loop, measured)
     publish_landing(measured.home)
     gaps = published(measured.home, "from marts.data_health where source <> 'github' order by source, subject")
     assert [(gap["source"], gap["subject"], gap["state"], gap["last_success_at"]) for gap in gaps] == [
         ("github_billing", "acme", "no_access", None),
+        ("github_deployments", "acme/shop", "no_access", None),
         ("github_hosted_runners", "acme", "no_access", None),
         ("github_pull_requests", "acme/shop", "no_access", None),
     ]
     notes = " ".join(str(gap["note"]) for gap in gaps)
-    for permission in ("pull_requests=read", "organization_administration=read"):
+    for permission in ("pull_requests=read", "deployments=read", "organization_administration=read"):
         assert permission in notes
     assert staged(measured.home, "select count(*) from staging.github_releases") == [(1,)]
 
@@ -477,6 +567,7 @@ def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
         land_sync(tmp_path, platform)
         settings = settings_for(platform, tmp_path, PHOENIX_GITHUB_CHECKS="true")
         loops = [context.visit_releases, context.visit_pull_requests, context.visit_checks, context.visit_rules]
+        loops.append(context.visit_deployments)
         visits = [
             done for loop in [*loops, context.visit_runners, context.visit_billing] for done in run(loop, settings)
         ]

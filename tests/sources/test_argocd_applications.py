@@ -10,6 +10,7 @@ from phoenix_metrics.settings import CHECKOUT
 from phoenix_metrics.sources.argocd.applications import application_payload, source_fingerprint
 
 RECORDED = CHECKOUT.parent / "shared" / "data" / "argocd"
+SHOP = {"name": "shop", "namespace": "argocd"}
 
 
 def kept(application: dict[str, Any]) -> dict[str, Any]:
@@ -32,9 +33,9 @@ def recorded() -> list[dict[str, Any]]:
 
 
 def test_an_application_without_anything_is_kept() -> None:
-    """Just made: no history, no operation, no health."""
-    payload = kept({"metadata": {"name": "shop", "namespace": "argocd"}, "spec": {"project": "default"}})
-    assert payload["metadata"] == {"name": "shop", "namespace": "argocd"}
+    """Just made: no history, no operation, no health; a uid that is missing is stood for by the names."""
+    payload = kept({"metadata": SHOP, "spec": {"project": "default"}})
+    assert payload["metadata"] == {**SHOP, "uid": "argocd/shop"}
     assert payload["status"]["history"] == []
     assert payload["status"]["operationState"] is None
     assert payload["operation"] is None
@@ -44,7 +45,7 @@ def test_several_sources_keep_their_order_beside_their_revisions() -> None:
     """The single source of a multi-source entry is a shell without an address."""
     git, chart = {"repoURL": "https://x/configs", "path": "a"}, {"repoURL": "https://x/charts", "chart": "redis"}
     entry = {"id": 3, "revisions": ["abc", "1.4.2"], "sources": [git, chart], "source": {"repoURL": ""}}
-    [found] = kept({"status": {"history": [entry]}})["status"]["history"]
+    [found] = kept({"metadata": SHOP, "status": {"history": [entry]}})["status"]["history"]
     assert found["isMultiSource"]
     assert found["revisions"] == ["abc", "1.4.2"]
     assert [(one["repoURL"], one.get("chart")) for one in found["sources"]] == [
@@ -60,7 +61,7 @@ def test_nothing_that_may_be_a_secret_is_kept() -> None:
         "helm": {"parameters": [{"name": "password", "value": "hunter2"}]},
     }
     state = {"phase": "Succeeded", "operation": {"sync": {"manifests": ["password: hunter2"], "source": source}}}
-    application = {"spec": {"source": source}, "status": {"operationState": state}}
+    application = {"metadata": SHOP, "spec": {"source": source}, "status": {"operationState": state}}
     text = application_payload(application)
     assert "hunter2" not in text
     assert kept(application)["status"]["operationState"]["operation"]["sync"]["isLocal"]

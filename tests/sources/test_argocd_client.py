@@ -154,7 +154,11 @@ def test_a_list_that_breaks_off_is_an_error_after_what_came(serve: Callable[...,
 @pytest.mark.parametrize(
     ("reply", "kind", "words"),
     [
-        (Reply(401, b'{"code": 16, "message": "no session"}'), CredentialError, "refuses the token, or it expired"),
+        (
+            Reply(401, b'{"code": 16, "message": "no session"}'),
+            CredentialError,
+            "refuses the token: token expired or revoked",
+        ),
         (Reply(403, b'{"code": 7, "message": "permission denied"}'), AccessError, "its role needs applications, get"),
         (Reply(404, b'{"code": 5, "message": "not found"}'), RepositoryError, "does not exist"),
         (Reply(200, b"<!doctype html>", "text/html"), SourceError, "a login page, or the server's root path"),

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from phoenix_metrics.sources.github.client import GitHubClient
+from phoenix_metrics.sources.github.deployments import Stored, fetch_deployments
 from phoenix_metrics.sources.github.governor import Governor
 from phoenix_metrics.sources.github.pull_requests import fetch_pull_requests
 from phoenix_metrics.sources.github.releases import fetch_releases
@@ -53,6 +54,24 @@ def test_an_unchanged_list_costs_nothing_and_moves_nothing(server: WorldServer) 
     server.extra["/repositories/1/pulls"] = Answer(200, [pull(2, NOW), pull(1, NOW - timedelta(days=1))])
     assert pulls(server, visit) == [2, 1]  # the newest known one again, for changes appear in the list a little late
     assert statuses(server) == [200, 304, 200]
+
+
+def test_deployments_that_ended_and_a_list_that_did_not_change_cost_one_free_request(server: WorldServer) -> None:
+    """The second visit is answered with 304; one that was open is asked again though the list did not change."""
+    told = {"id": 9, "created_at": "2026-03-01T08:00:00Z"}
+    server.extra["/repositories/1/deployments"] = Answer(200, [told])
+    server.extra["/repositories/1/deployments/9/statuses"] = Answer(200, [{"id": 1, "state": "success"}])
+    visit, client = Bookmark(), GitHubClient(server.url, None, Governor(0.05))
+
+    def landed(stored: Stored) -> list[str]:
+        batches = fetch_deployments(client, Shop(), visit, since=SINCE, stored={1: stored})
+        return [item.source_object for batch in batches for item in batch]
+
+    assert landed(Stored()) == ["github_deployments", "github_deployment_statuses"]
+    assert landed(Stored(settled=frozenset({9}))) == []
+    assert statuses(server) == [200, 200, 304]
+    assert landed(Stored(open=(9,))) == ["github_deployment_statuses"]
+    assert statuses(server) == [200, 200, 304, 304, 200]
 
 
 def test_an_empty_list_is_remembered_too(server: WorldServer) -> None:

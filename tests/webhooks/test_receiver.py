@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from phoenix_metrics.errors import SettingsError
 from phoenix_metrics.settings import load_settings
-from phoenix_metrics.webhooks import receiver as receiving
+from phoenix_metrics.webhooks import github as route
 from phoenix_metrics.webhooks.receiver import receiver
 from phoenix_metrics.webhooks.server import serve
 from phoenix_metrics.webhooks.spool import Spool, adopt_orphans, folder, read_segment, ready_segments
@@ -92,7 +92,7 @@ def test_what_is_no_delivery_of_ours_is_not_stored(
 
 def test_a_body_that_is_too_long_is_refused(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not read to the end, whatever its signature."""
-    monkeypatch.setattr(receiving, "BODY_LIMIT", 100)
+    monkeypatch.setattr(route, "BODY_LIMIT", 100)
     body = json.dumps({"x": "y" * 200}).encode()
     assert client.post("/github", content=body, headers=headers(body)).status_code == 413
 

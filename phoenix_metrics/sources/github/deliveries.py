@@ -4,15 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from phoenix_metrics.sources.github.checks import commit_check_payload
+from phoenix_metrics.sources.github.deployments import deployment_payload, deployment_status_payload
 from phoenix_metrics.sources.github.payloads import job_payload, repository_payload, run_payload
 from phoenix_metrics.sources.github.pull_requests import pull_request_payload
 from phoenix_metrics.sources.github.releases import release_payload
-from phoenix_metrics.sources.github.side_loops import kept
 from phoenix_metrics.sources.items import Batch, Item, as_text
 
-_DEPLOYMENT = ("id", "sha", "ref", "task", "environment", "created_at", "updated_at")
-_STATUS = ("id", "state", "environment", "description", "created_at", "updated_at")
-_PERSON = ("id", "login")
 _WITHDRAWN = ("deleted", "unpublished")  # a release that is no more says nothing new of what was released
 
 
@@ -41,17 +38,6 @@ def delivery_payload(
             "error": error,
         }
     )
-
-
-def deployment_payload(deployment: Mapping[str, Any]) -> str:
-    """Return a deployment without addresses and the payload that its creator gave it."""
-    return as_text({**kept(deployment, _DEPLOYMENT), "creator": kept(deployment.get("creator"), _PERSON)})
-
-
-def deployment_status_payload(status: Mapping[str, Any], deployment_id: int) -> str:
-    """Return one state a deployment came into."""
-    creator = kept(status.get("creator"), _PERSON)
-    return as_text({**kept(status, _STATUS), "deployment_id": deployment_id, "creator": creator})
 
 
 def _run(payload: Mapping[str, Any]) -> Iterator[Item]:
