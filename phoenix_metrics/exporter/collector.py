@@ -9,12 +9,17 @@ from prometheus_client.registry import Collector
 
 from phoenix_metrics.exporter.figures import Figures, Follower
 from phoenix_metrics.exporter.high_water import HighWater
+from phoenix_metrics.exporter.newcomers import FirstSeen
 
 
 class MartCollector(Collector, ABC):
-    """The metrics of one subject, from the rows of one query; none before the first publication."""
+    """The metrics of one subject, from the rows of one query; none before the first publication.
+
+    Where `first_seen` says since when the things are known that its series are about, a new one shows zeros at first.
+    """
 
     query: ClassVar[str]
+    first_seen: ClassVar[FirstSeen | None] = None
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
@@ -34,5 +39,7 @@ class MartCollector(Collector, ABC):
         """Yield the metrics of a snapshot."""
 
     def is_held(self, series: tuple[str, ...]) -> bool:
-        """Whether a series, named by repository, workflow and more, still shows zero because its workflow is so new."""
-        return series[:2] in self._follower.view.newcomers
+        """Whether a series, named by the values of its labels, still shows zero because what it is about is so new."""
+        if self.first_seen is None:
+            return False
+        return series[: len(self.first_seen.labels)] in self._follower.view.newcomers[self.first_seen]

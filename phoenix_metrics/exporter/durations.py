@@ -1,6 +1,7 @@
 """Histogram of how long workflow runs take."""
 
 from phoenix_metrics.exporter.histograms import HistogramCollector
+from phoenix_metrics.exporter.newcomers import WORKFLOWS
 
 
 class DurationsCollector(HistogramCollector):
@@ -15,6 +16,7 @@ class DurationsCollector(HistogramCollector):
     name = "github_actions_workflow_run_duration_seconds"
     mart = "workflow_run_duration_buckets"
     labels = ("repository", "workflow")
+    first_seen = WORKFLOWS
     query = """
         select
             repository,

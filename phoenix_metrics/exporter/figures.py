@@ -2,19 +2,19 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import duckdb
 
 from phoenix_metrics.errors import PhoenixError
+from phoenix_metrics.exporter.newcomers import HOLD, FirstSeen
 from phoenix_metrics.warehouse.snapshot import Snapshot, SnapshotReader
 
-HOLD = timedelta(minutes=2)  # four scrapes at the usual 30 s see the zeros of a new workflow
-
 Row = Mapping[str, Any]
+Newcomers = Mapping[FirstSeen, frozenset[tuple[str, ...]]]
 
 _COMMENTS = """
     select table_name as name, comment
@@ -24,12 +24,6 @@ _COMMENTS = """
     select table_name || '.' || column_name, comment
     from duckdb_columns()
     where schema_name = 'marts' and comment is not null
-"""
-_FIRST_SEEN = """
-    select repository, workflow, epoch(min(first_seen_at)) as first_seen
-    from marts.workflows
-    where first_seen_at is not null
-    group by repository, workflow
 """
 _UNREADABLE = (PhoenixError, duckdb.Error, OSError, UnicodeDecodeError)
 
@@ -49,16 +43,16 @@ class Figures:
         """Return what `sql/` says about tables (`workflow_windows`) and columns (`workflow_windows.run_count`)."""
         return " ".join(self.comments[name] for name in names if name in self.comments)
 
-    def newcomers(self, now: datetime) -> frozenset[tuple[str, str]]:
-        """Return the workflows, by repository and name, that were first known less than two minutes ago.
+    def newcomers(self, first_seen: FirstSeen, now: datetime) -> frozenset[tuple[str, ...]]:
+        """Return what was first known less than two minutes ago, by its labels.
 
         They show zeros for that long: `increase()` sees a failure only in a series it has seen before. That depends on
         the snapshot and the time alone, so a restart changes nothing.
         """
         moment, hold = now.timestamp(), HOLD.total_seconds()
         return frozenset(
-            (row["repository"], row["workflow"])
-            for row in self.rows[_FIRST_SEEN]
+            tuple(row[label] for label in first_seen.labels)
+            for row in self.rows[first_seen.query]
             if abs(moment - row["first_seen"]) < hold  # a writer's clock may be ahead of ours
         )
 
@@ -69,15 +63,22 @@ class View:
 
     figures: Figures | None = None
     is_readable: bool = False
-    newcomers: frozenset[tuple[str, str]] = frozenset()
+    newcomers: Newcomers = field(default_factory=dict)
 
 
 class Follower:
     """Follows the published snapshots: notices a new one, reads it, and keeps the last good one if that fails."""
 
-    def __init__(self, reader: SnapshotReader, queries: Sequence[str], clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        reader: SnapshotReader,
+        queries: Sequence[str],
+        first_seen: Collection[FirstSeen],
+        clock: Callable[[], datetime],
+    ) -> None:
         self._reader = reader
-        self._queries = (_FIRST_SEEN, *queries)
+        self._queries = (*(first.query for first in first_seen), *queries)
+        self._first_seen = first_seen
         self._clock = clock
         self._trouble = ""
         self.view = View()
@@ -92,9 +93,12 @@ class Follower:
         except _UNREADABLE as error:
             is_readable = False
             self._warn(str(error))
-        newcomers = figures.newcomers(self._clock()) if figures else frozenset()
-        self.view = View(figures, is_readable, newcomers)
+        self.view = View(figures, is_readable, self._newcomers(figures) if figures else {})
         return self.view
+
+    def _newcomers(self, figures: Figures) -> Newcomers:
+        now = self._clock()
+        return {first: figures.newcomers(first, now) for first in self._first_seen}
 
     def _read(self) -> Figures:
         """Read everything from one snapshot, again if another one was published meanwhile."""

@@ -15,10 +15,12 @@ class FreshnessCollector(MartCollector):
     phoenix_source_last_success_timestamp_seconds{source="github"} 1.7e+09
     phoenix_source_rate_limit_remaining{source="github"} 4210.0
     phoenix_source_missing{source="github"} 0.0
+    phoenix_source_missing{source="argocd"} 2.0
     """
 
     # A landing file that was set aside is missing, but nothing that could succeed again. What goes with the runs, such
     # as github_releases, has its own cadence and may be a gap that is known and accepted: no reason to call it stale.
+    # Nor are the gaps of single applications: argocd is its servers, and what is missing of applications counts there.
     query = """
         select
             source,
@@ -26,7 +28,7 @@ class FreshnessCollector(MartCollector):
             arg_max(rate_limit_remaining, last_attempt_at) as rate_limit_remaining,
             cast(sum(missing_count) as bigint) as missing
         from marts.data_health
-        where not starts_with(source, 'github_')
+        where not starts_with(source, 'github_') and not starts_with(source, 'argocd_')
         group by source
         order by source
     """
@@ -37,8 +39,8 @@ class FreshnessCollector(MartCollector):
             figures,
             "phoenix_source_last_success_timestamp_seconds",
             "last_success",
-            f"{figures.help('data_health.last_success_at')} The oldest such time among the source's repositories; "
-            "0 if one never succeeded.",
+            f"{figures.help('data_health.last_success_at')} The oldest such time among the source's "
+            "repositories or servers; 0 if one never succeeded.",
         )
         yield self._gauge(
             figures,

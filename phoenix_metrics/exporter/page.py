@@ -9,11 +9,14 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from phoenix_metrics.exporter.collector import MartCollector
+from phoenix_metrics.exporter.deployment_durations import DeploymentDurationsCollector
+from phoenix_metrics.exporter.deployments import DeploymentsCollector
 from phoenix_metrics.exporter.durations import DurationsCollector
 from phoenix_metrics.exporter.figures import Follower, View
 from phoenix_metrics.exporter.freshness import FreshnessCollector
 from phoenix_metrics.exporter.health import HealthCollector
 from phoenix_metrics.exporter.queue import QueueCollector
+from phoenix_metrics.exporter.rollbacks import RollbacksCollector
 from phoenix_metrics.exporter.runs import RunsCollector
 from phoenix_metrics.exporter.windows import WindowsCollector
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
@@ -23,6 +26,9 @@ SUBJECTS: tuple[type[MartCollector], ...] = (
     DurationsCollector,
     QueueCollector,
     WindowsCollector,
+    DeploymentsCollector,
+    DeploymentDurationsCollector,
+    RollbacksCollector,
     FreshnessCollector,
 )
 
@@ -32,7 +38,9 @@ class Page:
 
     def __init__(self, reader: SnapshotReader, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._lock = threading.Lock()
-        self._follower = Follower(reader, [subject.query for subject in SUBJECTS], clock)
+        queries = [subject.query for subject in SUBJECTS]
+        first_seen = {subject.first_seen for subject in SUBJECTS if subject.first_seen}
+        self._follower = Follower(reader, queries, first_seen, clock)
         self._registry = CollectorRegistry()
         self._registry.register(HealthCollector(self._follower))
         for subject in SUBJECTS:

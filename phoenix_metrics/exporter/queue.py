@@ -15,6 +15,7 @@ class QueueCollector(HistogramCollector):
     name = "github_actions_job_queue_seconds"
     mart = "job_queue_buckets"
     labels = ("repository", "runner")
+    first_seen = None  # a kind of runner is not known from any moment
     query = """
         select
             repository,
@@ -25,7 +26,3 @@ class QueueCollector(HistogramCollector):
         from marts.job_queue_buckets
         order by repository, runner, upper_bound_seconds
     """
-
-    def is_held(self, series: tuple[str, ...]) -> bool:  # noqa: ARG002  # every series alike
-        """Whether the series still shows zero: never, a kind of runner is not known from any moment."""
-        return False

@@ -1,4 +1,4 @@
-"""What the exporter must say of attempts, worked out in Python without any SQL."""
+"""What the exporter must say of attempts and deliveries, worked out in Python without any SQL."""
 
 import csv
 import math
@@ -9,12 +9,16 @@ import numpy as np
 from prometheus_client.parser import text_string_to_metric_families
 
 from phoenix_metrics.warehouse.models import SQL_ROOT
+from tests.exporter.delivered import Delivery
 from tests.exporter.landed import WORKFLOWS, Attempt
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 FAILURES = ("failure", "timed_out", "startup_failure")
 CONCLUSIONS = ("success", *FAILURES, "cancelled", "skipped", "neutral", "stale", "action_required")
+STATUSES = ("succeeded", "failed", "error", "cancelled")
+KINDS = ("argocd", "revert", "target_revision", "redeploy", "rollout_abort", "rollout_undo")
+LATE = timedelta(hours=6)
 WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 
@@ -80,6 +84,41 @@ def windows(attempts: Sequence[Attempt], as_of: datetime) -> Samples:
                     value = float(np.quantile([a.duration_seconds for a in its], float(quantile)))
                     found[sample("phoenix_pipeline_duration_seconds", quantile=quantile, **labels)] = value
     return found
+
+
+def deployments(deliveries: Sequence[Delivery], looks: Sequence[datetime]) -> Samples:
+    """Deployments by how they ended and their durations, of each service with a zero for each status."""
+    found: Samples = {}
+    for service, environment in {one.track for one in deliveries}:
+        labels = {"service": service, "environment": environment}
+        its = [one for one in deliveries if one.track == (service, environment) and not (one.is_again or one.is_lost)]
+        late = [one for one in its if is_late(one, looks)]
+        news = [one for one in its if one not in late]
+        for status in STATUSES:
+            for name, those in (("phoenix_deployment_total", news), ("phoenix_deployment_late_total", late)):
+                found[sample(name, status=status, **labels)] = sum(one.status == status for one in those)
+        seconds = [one.seconds for one in news if one.status != "cancelled"]
+        found |= _histogram("phoenix_deployment_duration_seconds", "deployment_duration", labels, seconds)
+    return found
+
+
+def rollbacks(deliveries: Sequence[Delivery], looks: Sequence[datetime]) -> Samples:
+    """Rollbacks that were asked for and Rollouts that were aborted, of each service with a zero for each kind."""
+    found: Samples = {}
+    for service, environment in {one.track for one in deliveries}:
+        its = [one for one in deliveries if one.track == (service, environment)]
+        went_back = [("argocd", is_late(one, looks)) for one in its if one.back_to is not None]
+        went_back += [("rollout_abort", False) for one in its if one.aborted_at is not None]  # none of them is late
+        for kind in KINDS:
+            labels = {"service": service, "environment": environment, "kind": kind}
+            found[sample("phoenix_rollback_total", **labels)] = went_back.count((kind, False))
+            found[sample("phoenix_rollback_late_total", **labels)] = went_back.count((kind, True))
+    return found
+
+
+def is_late(delivery: Delivery, looks: Sequence[datetime]) -> bool:
+    """Whether nobody looked within six hours of its end."""
+    return min(look for look in looks if look >= delivery.ended_at) - delivery.ended_at > LATE
 
 
 def _waited(attempt: Attempt) -> bool:
