@@ -191,6 +191,22 @@ restored as (
     left join next_live on next_live.deployment_id = judged.deployment_id and next_live.service = judged.service
 ),
 
+explained as (
+    select
+        *,
+        case
+            when status <> 'succeeded' then 'not_succeeded'
+            when change not in ('first', 'forward') or position <> first_position then 'not_new'
+            when aborted_at is not null then 'aborted'
+            when code_sha is null then 'no_commit'
+            when sha_count = 0 then 'unknown_commit'
+            when sha_count > 1 then 'ambiguous_commit'
+            when coalesce(merged_at, committed_at) is null then 'no_time'
+            when live_at is null or live_at < coalesce(merged_at, committed_at) then 'wrong_order'
+        end as lead_time_gap
+    from restored
+),
+
 reworked as (
     select
         *,
@@ -198,7 +214,7 @@ reworked as (
             partition by environment, service order by started_at, deployment_id
             rows between unbounded preceding and 1 preceding
         ) as last_failed_at
-    from restored
+    from explained
 )
 select
     reworked.deployment_id as deployment_id,                       -- The operation. #not_null
@@ -227,21 +243,11 @@ select
     reworked.healthy_at as healthy_at,                             -- When the application was healthy after it, UTC; NULL if not observed.
     reworked.is_health_confirmed as is_health_confirmed,           -- Whether that was observed. #not_null
     case
-        when
-            reworked.status = 'succeeded' and reworked.change in ('first', 'forward') and reworked.position = reworked.first_position
-            and reworked.aborted_at is null and reworked.live_at >= coalesce(reworked.merged_at, reworked.committed_at)
+        when reworked.lead_time_gap is null
             then (epoch_us(reworked.live_at) - epoch_us(coalesce(reworked.merged_at, reworked.committed_at))) / 1000000.0
     end as lead_time_seconds,                                      -- From merge or commit to healthy, else to the operation's end; NULL where lead_time_gap says why.
-    case
-        when reworked.status <> 'succeeded' then 'not_succeeded'
-        when reworked.change not in ('first', 'forward') or reworked.position <> reworked.first_position then 'not_new'
-        when reworked.aborted_at is not null then 'aborted'
-        when reworked.code_sha is null then 'no_commit'
-        when reworked.sha_count = 0 then 'unknown_commit'
-        when reworked.sha_count > 1 then 'ambiguous_commit'
-        when coalesce(reworked.merged_at, reworked.committed_at) is null then 'no_time'
-        when reworked.live_at is null or reworked.live_at < coalesce(reworked.merged_at, reworked.committed_at) then 'wrong_order'
-    end as lead_time_gap,                                          -- Why there is no lead time: it brought nothing new (not_succeeded, not_new, aborted), or what it brought cannot be attributed to a commit. #in(not_succeeded, not_new, aborted, no_commit, unknown_commit, ambiguous_commit, no_time, wrong_order)
+    reworked.lead_time_gap as lead_time_gap,                                          -- Why there is no lead time: it brought nothing new (not_succeeded, not_new, aborted), or what it brought cannot be attributed to a commit. #in(not_succeeded, not_new, aborted, no_commit, unknown_commit, ambiguous_commit, no_time, wrong_order)
+    coalesce(reworked.lead_time_gap not in ('not_succeeded', 'not_new', 'aborted'), false) as is_unattributed,                                          -- Whether it brought something new that has no lead time. #not_null
     reworked.is_decided as is_decided,                             -- Whether it succeeded or failed, so that ratios count it. #not_null
     reworked.failure is not null as is_change_failure,             -- Whether it failed or did not hold. #not_null
     reworked.failure as failure,                                   -- In which way. #in(failed, error, aborted, rolled_back, degraded)

@@ -52,7 +52,7 @@ counted as (
         count(lead_time_seconds) as lead_time_count,
         quantile_cont(lead_time_seconds, 0.5) as lead_time_p50_seconds,
         quantile_cont(lead_time_seconds, 0.9) as lead_time_p90_seconds,
-        count(*) filter (where lead_time_gap not in ('not_succeeded', 'not_new', 'aborted')) as unattributed_count,
+        count(*) filter (where is_unattributed) as unattributed_count,
         count(*) filter (where lead_time_seconds is not null and not is_health_confirmed) as unconfirmed_count,
         count(recovery_seconds) as recovery_count,
         quantile_cont(recovery_seconds, 0.5) as recovery_p50_seconds,

@@ -5,11 +5,23 @@ Grain: lineage, service
 What runs is the version of the newest operation that brought one live; where its Rollout has gone back since, the version that was stable.
 Commits count from one version to the other on the default branch of the code, as far as runs of them are known: pushed together they are one.
 */
-with live as (
+with newest_live as (
     select *
     from marts.service_deployments
     where is_live and version is not null
     qualify row_number() over (partition by lineage, service order by started_at desc, deployment_id desc) = 1
+),
+
+live as (  -- what stood for a whole application is replaced by its services once they are known
+    select newest_live.*
+    from newest_live
+    left join (
+        select lineage, max(started_at) as known_at
+        from newest_live
+        where not is_whole
+        group by lineage
+    ) as services on services.lineage = newest_live.lineage
+    where not newest_live.is_whole or services.known_at is null or services.known_at <= newest_live.started_at
 ),
 
 brought as (  -- the operation that brought that version, rather than the newest that synced it again

@@ -688,7 +688,7 @@ select
     ends.is_multi_source as is_multi_source,                           -- Whether it has several sources.
     ends.is_local as is_local,                                         -- Whether a user's own manifests were synced: the revision is not what runs. #not_null
     ends.is_app_of_apps as is_app_of_apps,                             -- Whether the application brings applications. #not_null
-    imaged.deployment_id is not null as has_images,                    -- Whether any image it brought is known. #not_null
+    imaged.deployment_id is not null as has_images,                    -- Whether any image that it brought, or was to bring, is known. #not_null
     ends.history_id as history_id,                                     -- Its entry in the history; NULL if it has none or that was not seen.
     healths.healthy_at as healthy_at,                                  -- When the application was healthy after it and before the next one, UTC; NULL if not observed.
     healths.healthy_at is not null as is_health_confirmed,             -- Whether that was observed. #not_null

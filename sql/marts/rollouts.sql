@@ -125,7 +125,10 @@ bringing as (
             and operations.kind <> 'dry_run'
             and operations.started_at <= revisions.began_at
     left join marts.deployment_images as brought
-        on brought.deployment_id = operations.deployment_id and brought.service = carried.service
+        on
+            brought.deployment_id = operations.deployment_id
+            and brought.service = carried.service
+            and brought.image_source <> 'sync_failed'
     where operations.is_live or brought.image is not null
     qualify row_number() over (
         partition by carried.instance, carried.rollout_uid, carried.rollout_revision, carried.attempt

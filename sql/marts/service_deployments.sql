@@ -6,7 +6,8 @@ A version is an image, else the revision with its sources where images are not k
 the versions of one service, application and basis the live ones stand in order of their starts, equal ones in a row once, at their
 position. Going to a version that appeared first before the one it replaces is a rollback, unless it was replaced more than 90 days or 200
 positions ago, or the application was created anew. Where neighbours have different bases an equal revision is a resync and another one
-forward. What never ran is compared with what did; what applications of applications do is no deployment of a service.
+forward. What never ran is compared with what did, and counts for each service that the nearest full sync carried where its own
+images are not known; what applications of applications do is no deployment of a service.
 */
 with argocd_operations as (
     select
@@ -28,6 +29,25 @@ with argocd_operations as (
             and applications.application = operations.application
 ),
 
+attributed as (  -- what could not even be tried failed for every service that the nearest full sync carried, before it if there is one
+    select
+        operations.deployment_id,
+        images.service
+    from argocd_operations as operations
+    inner join argocd_operations as near
+        on near.lineage = operations.lineage and near.kind = 'full' and near.deployment_id <> operations.deployment_id
+    inner join marts.deployment_images as images on images.deployment_id = near.deployment_id
+    where
+        operations.kind = 'full'
+        and operations.status in ('failed', 'error')
+        and not operations.is_live
+        and operations.deployment_id not in (select deployment_id from marts.deployment_images)
+    qualify rank() over (
+        partition by operations.deployment_id
+        order by near.started_at > operations.started_at, abs(epoch_us(near.started_at) - epoch_us(operations.started_at)), near.deployment_id
+    ) = 1
+),
+
 carried as (
     select
         operations.deployment_id,
@@ -39,8 +59,8 @@ carried as (
         operations.project,
         operations.environment,
         operations.uid as incarnation,
-        coalesce(images.service, operations.default_service) as service,
-        images.service is null as is_whole,
+        coalesce(images.service, attributed.service, operations.default_service) as service,
+        coalesce(images.service, attributed.service) is null as is_whole,
         case when images.version is not null then 'images' else 'revision' end as version_basis,
         coalesce(images.version, operations.revision_version) as version,
         operations.revision,
@@ -49,7 +69,7 @@ carried as (
         images.code_sha,
         images.code_repository,
         operations.is_asked_rollback,
-        operations.is_live,
+        operations.is_live and coalesce(images.image_source <> 'sync_failed', true) as is_live,
         operations.status,
         operations.kind,
         operations.trigger,
@@ -59,6 +79,7 @@ carried as (
         operations.is_health_confirmed
     from argocd_operations as operations
     left join marts.deployment_images as images on images.deployment_id = operations.deployment_id
+    left join attributed on attributed.deployment_id = operations.deployment_id
     where not operations.is_app_of_apps or images.service is not null
     union all
     select
@@ -419,7 +440,8 @@ select
     brought.application as application,                                 -- The application's name.
     brought.project as project,                                         -- Its project.
     brought.environment as environment,                                 -- Where it was deployed to. #not_null
-    teams.team as team,                                                -- The team that a rule names for the service or its repository.
+    brought.is_whole as is_whole,                                       -- Whether the service stands for all that the application brings, because no image of it is known. #not_null
+    teams.team as team,                                                 -- The team that a rule names for the service or its repository.
     brought.version as version,                                         -- What tells versions apart; NULL if unknown.
     brought.version_basis as version_basis,                             -- What versions are told apart by. #in(images, revision)
     case when brought.operation_before > 0 and brought.is_same_track then brought.version_before end as previous_version,  -- The version that was live before, if it has the same basis.

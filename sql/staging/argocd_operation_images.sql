@@ -1,5 +1,5 @@
 /*
-Images that an operation of Argo CD brought: those of what it applied, and those that ran after it.
+Images that an operation of Argo CD brought: those of what it applied or failed to apply, and those that ran after it.
 
 Grain: instance, uid, started_at, revision_key, image, image_source
 Newest: fetched_at
@@ -52,6 +52,14 @@ carried as (
     union all
     select
         *,
+        'sync_failed' as image_source,
+        unnest(list_distinct(flatten([
+            resource.images for resource in state.syncResult.resources if resource.status = 'SyncFailed' and resource.images is not null
+        ]))) as image
+    from timed
+    union all
+    select
+        *,
         'summary' as image_source,
         unnest(list_distinct(app.status.images)) as image
     from timed
@@ -63,7 +71,7 @@ select
     started_at,                                         -- When the operation started, UTC. #not_null
     coalesce(nullif(array_to_string(state.syncResult.revisions, '+'), ''), state.syncResult.revision, '') as revision_key,  -- What it syncs to, as in staging.argocd_operations. #not_null
     image,                                              -- The image, as it is written in the workload. #not_null
-    image_source,                                       -- Where it is from: sync_result (applied by the operation) or summary (ran after it). #in(sync_result, summary)
+    image_source,                                       -- Where it is from: sync_result (applied by the operation), sync_failed (it could not be) or summary (ran after it). #in(sync_result, sync_failed, summary)
     coalesce(app.metadata.namespace, '') as namespace,  -- The Application's own namespace. #not_null
     app.metadata.name as application,                   -- Its name.
     fetched_at                                          -- When we read it, UTC. #version
