@@ -17,7 +17,7 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
     Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
     it. Both give the same rows.
     """
-    signature = _signature(model, models or load_models())
+    signature = _signature(model, models or load_models(), {})
     with transaction(connection):
         if not model.rebuilt_by or not _is_current(connection, model, signature):
             connection.execute(f"create or replace table {model.table} as {model.query}")
@@ -49,12 +49,15 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: 
         connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
 
 
-def _signature(model: Model, models: Mapping[str, Model]) -> str:
-    """Return a text that changes when the model, or anything it is built from, does."""
-    seeds = {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
+def _signature(model: Model, models: Mapping[str, Model], known: dict[str, str]) -> str:
+    """Return a text that changes when the model, or anything it is built from, does; `known` keeps tables' own."""
+    if not known:
+        known |= {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
     parts = [model.fingerprint]
     for table in model.upstream:
-        parts.append(_signature(models[table], models) if table in models else seeds.get(table, table))
+        if table in models and table not in known:
+            known[table] = _signature(models[table], models, known)
+        parts.append(known.get(table, table))
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 

@@ -4,7 +4,7 @@ import graphlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -60,6 +60,7 @@ class Model:
     name: str
     path: Path
     query: str
+    tree: exp.Query = field(repr=False, compare=False)
     description: str
     notes: str
     grain: tuple[str, ...]
@@ -72,11 +73,6 @@ class Model:
     def table(self) -> str:
         """The table's name with its schema, such as `marts.jobs`."""
         return f"{self.schema}.{self.name}"
-
-    @cached_property
-    def tree(self) -> exp.Query:
-        """The query, parsed."""
-        return _parse(self.path, self.query)
 
     @cached_property
     def upstream(self) -> tuple[str, ...]:
@@ -138,18 +134,20 @@ def _read(path: Path, *, documented: bool = True) -> Model:
     fields = dict(_FIELD.findall(header["text"]))
     description, _, rest = _FIELD.sub("", header["text"]).strip().partition("\n")
     query = text[header.end() :].strip()
+    tree = _parse(path, query)
     model = Model(
         schema=path.parent.name,
         name=path.stem,
         path=path,
         query=query,
+        tree=tree,
         description=description.strip(),
         notes=" ".join(rest.split()),
         grain=_names(fields.get("Grain", "")),
         newest=_names(fields.get("Newest", "")),
         touches=fields.get("Touches"),
         rebuilt_by=fields.get("Rebuilt by"),
-        columns=tuple(_columns(_parse(path, query))),
+        columns=tuple(_columns(tree)),
     )
     if documented:
         _check_documentation(model)
