@@ -112,14 +112,19 @@ def _services(settings: Settings) -> list[Service]:
             dagster_url,
         ),
         Service("daemon", [_script("dagster-daemon"), "run", *dagster]),
-        *([_webhooks(settings)] if settings.webhook_secret is not None else []),
+        *([_webhooks(settings)] if settings.has_webhooks else []),
+        *(
+            [Service("watch", [sys.executable, "-m", "phoenix_metrics.cli", "watch"])]
+            if settings.argocd_servers
+            else []
+        ),
     ]
 
 
 def _webhooks(settings: Settings) -> Service:
     url = f"http://{_shown_host(settings)}:{settings.webhook_port}"
     command = [sys.executable, "-m", "phoenix_metrics.cli", "webhooks"]
-    return Service("webhooks", command, f"{url}/healthz", f"{url}/github")
+    return Service("webhooks", command, f"{url}/healthz", url)
 
 
 def _demo(settings: Settings) -> Service:
@@ -323,7 +328,7 @@ def _check_ports(settings: Settings, *, demo: bool) -> None:
         "PHOENIX_DASHBOARD_PORT": settings.dashboard_port,
         "PHOENIX_EXPORTER_PORT": settings.exporter_port,
         "PHOENIX_DAGSTER_PORT": settings.dagster_port,
-        **({"PHOENIX_WEBHOOK_PORT": settings.webhook_port} if settings.webhook_secret is not None else {}),
+        **({"PHOENIX_WEBHOOK_PORT": settings.webhook_port} if settings.has_webhooks else {}),
         **({"PHOENIX_DEMO_PORT": settings.demo_port} if demo else {}),
     }
     for variable, port in ports.items():

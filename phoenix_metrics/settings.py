@@ -366,10 +366,10 @@ class _Environment(EnvSettingsSource):
 
     def __init__(self, settings_cls: type[BaseSettings], environ: Mapping[str, str]) -> None:
         self._environ = environ
-        super().__init__(settings_cls, env_ignore_empty=True)
+        super().__init__(settings_cls)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
-        values = {key.lower(): value for key, value in self._environ.items() if key.startswith(PREFIX)}
+        values = {key.lower(): value for key, value in self._environ.items() if key.startswith(PREFIX) and value}
         for name in _TABLES:
             values.pop(f"{PREFIX}{name}".lower(), None)
         for name in _SECRETS:

@@ -214,3 +214,10 @@ def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line
     told = refusal(PHOENIX_CONFIG=str(file))
     assert told.startswith(f"{file}: {line}")
     assert "s3cret" not in told
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    """Whatever its type: an empty path is not the current folder."""
+    names = ("GITHUB_TOKEN", "ARGOCD_URL", "ARGOCD_CA_FILE", "ARGOCD_SELECTOR", "HOME", "POLL_MINUTES")
+    empty = load_settings({f"PHOENIX_{name}": "" for name in names})
+    assert empty.model_dump() == load_settings({}).model_dump()

@@ -87,7 +87,10 @@ class Spool:
             batch, is_open = self._next_batch()
             if batch:
                 self._write(batch)
-            self._rotate(force=not is_open)
+            try:
+                self._rotate(force=not is_open)
+            except OSError:  # what it holds is on the disk, and is adopted by whoever drains
+                self._abandon()
 
     def _next_batch(self) -> tuple[list[tuple[str, bytes, Future[None]]], bool]:
         """Return what waits, and whether there will be more; waits for the first until it is time to rotate."""
