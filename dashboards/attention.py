@@ -73,9 +73,10 @@ def failing_notices(windows: pd.DataFrame) -> list[Notice]:
 def source_notices(health: pd.DataFrame) -> list[Notice]:
     """Say which sources failed, fell behind the newest pass or are known to lack something.
 
-    What goes with the runs, such as github_releases, may lack a permission for good; the table of sources states it.
+    What goes with the runs, such as github_releases, may lack a permission for good, and what Argo CD has forgotten of
+    an application stays lost; the tables of sources state it.
     """
-    health = health[~health["source"].str.startswith("github_")]
+    health = health[~health["source"].str.contains("_")]
     newest = health["last_attempt_at"].max()
     sentences = [(row.subject, _trouble(row, newest)) for row in health.itertuples()]
     return [Notice(f"**{plain(subject)}**: {trouble}") for subject, trouble in sentences if trouble]
@@ -91,7 +92,7 @@ def _trouble(source: object, newest: pd.Timestamp) -> str:
     elif state != "set_aside" and newest - success > STALE_AFTER:
         parts.append(f"last read in full {moment(success)}")
     missing = getattr(source, "missing_count", 0)
-    if missing and state != "set_aside":
+    if missing and state != "set_aside" and getattr(source, "source", "github") == "github":
         parts.append(
             f"{count(missing)} things known to be missing: attempts of runs, or stretches of history not read yet"
         )

@@ -1,4 +1,4 @@
-"""The five headline cards: a number, how it changed, what it rests on and what it means."""
+"""Headline cards: a number, how it changed, what it rests on and what it means."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,13 @@ from dashboards.scope import BOTH_PERIODS, Scope
 Tone = Literal["red", "green", "gray"]
 STEADY = 0.05  # a change below this share of the earlier value is no news
 
-_VERDICTS: dict[str, tuple[str, Tone]] = {"up": ("worse", "red"), "down": ("better", "green")}
+_BETTER: tuple[str, Tone] = ("better", "green")
+_WORSE: tuple[str, Tone] = ("worse", "red")
 
 
 @dataclass(frozen=True)
 class Change:
-    """How a number moved against the previous period, and whether that is worse; up is always worse here."""
+    """How a number moved against the previous period, and whether that is worse."""
 
     text: str
     verdict: str
@@ -72,6 +73,7 @@ def change(
     difference: Callable[[float], str],
     *,
     is_firm: bool,
+    is_more_better: bool = False,
 ) -> Change:
     """Say how a number moved; without a verdict where it hardly did or where a period holds too little to judge."""
     if pd.isna(now):
@@ -86,25 +88,25 @@ def change(
         return Change(moved, f"few samples, was {written(before)}", "gray", arrow)
     if abs(now - before) < STEADY * before:
         return Change(moved, f"about the same, was {written(before)}", "gray", arrow)
-    verdict, tone = _VERDICTS[arrow]
+    verdict, tone = _BETTER if (arrow == "up") == is_more_better else _WORSE
     return Change(moved, f"{verdict}, was {written(before)}", tone, arrow)
 
 
 def _failure_card(scope: Scope, now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
     other = "first" if scope.attempt == "final" else "final"
-    counterpart = words.ratio(_ratio(now, "counterpart_failure_count", "counterpart_count"))
+    counterpart = words.ratio(ratio_in(now, "counterpart_failure_count", "counterpart_count"))
     return Card(
         "Failure ratio",
-        words.ratio(_ratio(now, "failure_count", "decided_count")),
+        words.ratio(ratio_in(now, "failure_count", "decided_count")),
         change(
-            _ratio(now, "failure_count", "decided_count"),
-            _ratio(before, "failure_count", "decided_count"),
+            ratio_in(now, "failure_count", "decided_count"),
+            ratio_in(before, "failure_count", "decided_count"),
             words.ratio,
             words.points,
-            is_firm=_is_firm(now, before, "decided_count"),
+            is_firm=is_enough(now, before, "decided_count"),
         ),
-        f"{_sample(now, 'decided_count', 'run')}; {other} attempts {counterpart}",
-        _course(course["failure_count"] / course["decided_count"].where(course["decided_count"] > 0)),
+        f"{sample_in(now, 'decided_count', 'run')}; {other} attempts {counterpart}",
+        course_of(course["failure_count"] / course["decided_count"].where(course["decided_count"] > 0)),
         data.definition("workflow_windows.failure_ratio")
         + f" Counted by the {scope.attempt} attempt of each run. Cancelled, skipped and unfinished runs do not count."
         + " First attempts: how often the change or the pipeline failed before anyone ran it again.",
@@ -116,8 +118,8 @@ def _duration_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> C
         "Duration, p95",
         words.duration(now["duration_p95"]),
         _duration_change(now, before, "duration_p95", "duration_count"),
-        f"{_sample(now, 'duration_count', 'run')}; median {words.duration(now['duration_p50'])}",
-        _course(course["duration_p95"]),
+        f"{sample_in(now, 'duration_count', 'run')}; median {words.duration(now['duration_p50'])}",
+        course_of(course["duration_p95"]),
         "95 of 100 runs took no longer. "
         + data.definition("workflow_runs.duration_seconds")
         + " Exact, over all successful and failed runs of the period.",
@@ -129,8 +131,8 @@ def _queue_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card
         "Queue time, p95",
         words.duration(now["queue_p95"]),
         _duration_change(now, before, "queue_p95", "queue_count"),
-        _sample(now, "queue_count", "job"),
-        _course(course["queue_p95"]),
+        sample_in(now, "queue_count", "job"),
+        course_of(course["queue_p95"]),
         "95 of 100 jobs waited no longer. " + data.definition("jobs.queue_seconds") + " Jobs of all attempts count.",
     )
 
@@ -138,34 +140,34 @@ def _queue_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card
 def _flaky_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
     return Card(
         "Flaky runs",
-        words.ratio(_ratio(now, "flaky_count", "decided_count")),
+        words.ratio(ratio_in(now, "flaky_count", "decided_count")),
         change(
-            _ratio(now, "flaky_count", "decided_count"),
-            _ratio(before, "flaky_count", "decided_count"),
+            ratio_in(now, "flaky_count", "decided_count"),
+            ratio_in(before, "flaky_count", "decided_count"),
             words.ratio,
             words.points,
-            is_firm=_is_firm(now, before, "decided_count"),
+            is_firm=is_enough(now, before, "decided_count"),
         ),
-        f"{words.count(_number(now, 'flaky_count'))} of {words.counted(_number(now, 'decided_count'), 'run')}",
-        _course(course["flaky_count"] / course["decided_count"].where(course["decided_count"] > 0)),
+        f"{words.count(number_in(now, 'flaky_count'))} of {words.counted(number_in(now, 'decided_count'), 'run')}",
+        course_of(course["flaky_count"] / course["decided_count"].where(course["decided_count"] > 0)),
         data.definition("workflow_runs.is_flaky") + " Share of all runs that succeeded or failed.",
     )
 
 
 def _lost_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
-    share = words.ratio(_ratio(now, "lost_seconds", "job_seconds"))
+    share = words.ratio(ratio_in(now, "lost_seconds", "job_seconds"))
     return Card(
         "Compute time lost",
         words.duration(now["lost_seconds"]),
         _duration_change(now, before, "lost_seconds", "job_time_count"),
-        f"{share} of {words.duration(now['job_seconds'])}; {_sample(now, 'job_time_count', 'run')}",
-        _course(course["lost_seconds"]),
+        f"{share} of {words.duration(now['job_seconds'])}; {sample_in(now, 'job_time_count', 'run')}",
+        course_of(course["lost_seconds"]),
         "Job time in attempts that failed or were cancelled. Job time: " + data.definition("workflow_runs.job_seconds"),
     )
 
 
 def _duration_change(now: pd.Series, before: pd.Series, column: str, samples: str) -> Change:
-    is_firm = _is_firm(now, before, samples)
+    is_firm = is_enough(now, before, samples)
     return change(now[column], before[column], words.duration, words.duration, is_firm=is_firm)
 
 
@@ -188,21 +190,26 @@ def _joined(scope: Scope, by: str) -> pd.DataFrame:
     return data.run_summary(scope, by).merge(data.queue_summary(scope, by), on=by, how="left")
 
 
-def _ratio(row: pd.Series, part: str, whole: str) -> float | None:
-    return row[part] / row[whole] if _number(row, whole) > 0 else None
+def ratio_in(row: pd.Series, part: str, whole: str) -> float | None:
+    """Return the part of a whole, None where there is no whole."""
+    return row[part] / row[whole] if number_in(row, whole) > 0 else None
 
 
-def _number(row: pd.Series, column: str) -> float:
+def number_in(row: pd.Series, column: str) -> float:
+    """Return a number, 0 where there is none."""
     return 0 if pd.isna(row[column]) else row[column]
 
 
-def _sample(row: pd.Series, column: str, noun: str) -> str:
-    return words.sample(_number(row, column), noun)
+def sample_in(row: pd.Series, column: str, noun: str) -> str:
+    """Return how much a number rests on, in words."""
+    return words.sample(number_in(row, column), noun)
 
 
-def _is_firm(now: pd.Series, before: pd.Series, column: str) -> bool:
-    return min(_number(now, column), _number(before, column)) >= words.FEW
+def is_enough(now: pd.Series, before: pd.Series, column: str) -> bool:
+    """Whether both periods hold enough to judge a change by."""
+    return min(number_in(now, column), number_in(before, column)) >= words.FEW
 
 
-def _course(values: pd.Series) -> list[float]:
+def course_of(values: pd.Series) -> list[float]:
+    """Return the values of each hour, day or week as a card draws them."""
     return [float(value) for value in values]

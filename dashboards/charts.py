@@ -23,7 +23,7 @@ _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10
 
 @dataclass(frozen=True)
 class Share:
-    """How a part of the runs is drawn: its column, name, colour and pattern."""
+    """How a part of the runs or deployments is drawn: its column, name, colour and pattern."""
 
     column: str
     name: str
@@ -36,6 +36,11 @@ SHARES = (
     Share("failure_count", "✗ failure", RED, "/"),
     Share("cancelled_count", "⊘ cancelled", GREY, "."),
     Share("other_count", "other or not ended", AMBER, "x"),
+)
+DEPLOYMENT_SHARES = (
+    Share("held_count", "✓ succeeded and held", GREEN, ""),
+    Share("change_failure_count", "✗ change failure", RED, "/"),
+    Share("undecided_count", "⊘ terminated, running or end not seen", GREY, "."),
 )
 _BAR_COLORS = {"success": GREEN, "failure": RED, "cancelled": GREY}
 _BAR_PATTERNS = {"success": "", "failure": "/", "cancelled": "."}
@@ -83,18 +88,34 @@ def outcomes_over_time(frame: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for share in SHARES:
         if frame[share.column].fillna(0).sum() > 0:
-            figure.add_trace(
-                go.Bar(
-                    x=frame.index,
-                    y=frame[share.column],
-                    name=share.name,
-                    marker={"color": share.color, "line": {"width": 0}, "pattern": _pattern(share.pattern)},
-                    hovertemplate=f"{share.name}: <b>%{{y}}</b><extra></extra>",
-                )
-            )
+            figure.add_trace(_bars(frame, share))
     figure.update_layout(barmode="stack")
     figure.update_yaxes(title="runs", **count_axis(frame["run_count"].max(), ticks=5))
     return _finished(figure, height=300)
+
+
+def deployments_over_weeks(frame: pd.DataFrame) -> go.Figure:
+    """Draw how the deployments of each week ended, stacked."""
+    figure = go.Figure()
+    for share in DEPLOYMENT_SHARES:
+        if share is DEPLOYMENT_SHARES[0] or frame[share.column].sum() > 0:
+            figure.add_trace(_bars(frame, share))
+    figure.update_layout(barmode="stack")
+    figure.update_yaxes(title="deployments", **count_axis(frame["all_count"].max(), ticks=5))
+    figure.update_xaxes(**week_axis(frame.index))
+    return _finished(figure, height=280)
+
+
+def week_axis(weeks: pd.DatetimeIndex) -> dict[str, object]:
+    """Return an x axis for some weeks, with room for eight: each has the day on which it begins, as far as they fit."""
+    ticks = list(weeks[:: -(max(len(weeks) - 1, 1) // 13 + 1)])[::-1]
+    half, first, newest = pd.Timedelta(days=3.5), weeks[0], weeks[-1]
+    return {
+        "range": [min(first, newest - pd.Timedelta(weeks=7)) - half, newest + half],
+        "tickvals": ticks,
+        "ticktext": [f"{tick.day} {tick:%b}" for tick in ticks],
+        "hoverformat": "Week of %-d %b %Y",
+    }
 
 
 def run_bars(frame: pd.DataFrame) -> go.Figure:
@@ -158,6 +179,16 @@ def _line(
         },
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
+    )
+
+
+def _bars(frame: pd.DataFrame, share: Share) -> go.Bar:
+    return go.Bar(
+        x=frame.index,
+        y=frame[share.column],
+        name=share.name,
+        marker={"color": share.color, "line": {"width": 0}, "pattern": _pattern(share.pattern)},
+        hovertemplate=f"{share.name}: <b>%{{y}}</b><extra></extra>",
     )
 
 

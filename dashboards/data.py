@@ -73,13 +73,13 @@ def definition(*columns: str) -> str:
 def definition_of(table: str) -> str:
     """Return what a mart holds, such as `jobs`, as its SQL says it."""
     query = "select comment from duckdb_tables() where schema_name = 'marts' and table_name = $table"
-    comments = _ask(query, {"table": table})["comment"].dropna()
+    comments = ask(query, {"table": table})["comment"].dropna()
     return "".join(comments)
 
 
 def workflow_names() -> pd.DataFrame:
     """Return repository and workflow of all that is known, the busiest of late first."""
-    return _ask("""
+    return ask("""
         select workflows.repository, workflows.workflow
         from (
             select repository, workflow from marts.workflows
@@ -96,7 +96,7 @@ def workflow_names() -> pd.DataFrame:
 
 def events() -> list[str]:
     """Return what has ever triggered a run, the most frequent first."""
-    frame = _ask("""
+    frame = ask("""
         select event from marts.workflow_runs where event is not null group by event order by count(*) desc, event
     """)
     return list(frame["event"])
@@ -104,18 +104,18 @@ def events() -> list[str]:
 
 def health() -> pd.DataFrame:
     """Return how complete and fresh the data is, source by source."""
-    return _ask("select * from marts.data_health order by source, subject")
+    return ask("select * from marts.data_health order by source, subject")
 
 
 def last_success() -> datetime | None:
     """Return when ingestion last succeeded in full for any source, naive UTC."""
-    at = _ask("select max(last_success_at) as at from marts.data_health")["at"].iloc[0]
+    at = ask("select max(last_success_at) as at from marts.data_health")["at"].iloc[0]
     return None if pd.isna(at) else at.to_pydatetime()
 
 
 def failing_workflows(ratio: float, min_runs: int) -> pd.DataFrame:
     """Return workflows whose failure ratio over the last hour or day is above a ratio, worst first."""
-    return _ask(
+    return ask(
         """
         select repository, workflow, time_window, run_count, failure_count, failure_ratio
         from marts.workflow_windows
@@ -129,7 +129,7 @@ def failing_workflows(ratio: float, min_runs: int) -> pd.DataFrame:
 def newest_run_at(scope: Scope) -> datetime | None:
     """Return when the newest run that passes the filters was created, whatever the period; naive UTC."""
     query = f"select max(created_at) as at from marts.workflow_runs where {_filters(scope)}"
-    at = _ask(query, scope.filters)["at"].iloc[0]
+    at = ask(query, scope.filters)["at"].iloc[0]
     return None if pd.isna(at) else at.to_pydatetime()
 
 
@@ -141,7 +141,7 @@ def run_count(scope: Scope) -> int:
 
 def run_summary(scope: Scope, by: str) -> pd.DataFrame:
     """Count and measure runs, by one of the BY_ groupings; all but BY_PERIOD look at the current period only."""
-    return _ask(
+    return ask(
         f"{_runs(scope)} select {by}, {_MEASURES} from runs where {_rows(by)} group by {by} order by {by}",
         scope.parameters,
     )
@@ -149,7 +149,7 @@ def run_summary(scope: Scope, by: str) -> pd.DataFrame:
 
 def queue_summary(scope: Scope, by: str) -> pd.DataFrame:
     """Measure how long the jobs of the runs, of all attempts, waited for a runner."""
-    return _ask(
+    return ask(
         f"""
         {_runs(scope)}
         select {", ".join(f"runs.{column.strip()}" for column in by.split(","))},
@@ -165,7 +165,7 @@ def queue_summary(scope: Scope, by: str) -> pd.DataFrame:
 
 def recent_runs(scope: Scope, limit: int) -> pd.DataFrame:
     """Return the newest runs of the period, newest first."""
-    return _ask(
+    return ask(
         f"""
         {_runs(scope)}
         select run_id, run_number, run_attempt, title, event, head_branch, head_sha, actor, created_at, outcome,
@@ -180,7 +180,7 @@ def recent_runs(scope: Scope, limit: int) -> pd.DataFrame:
 
 def job_summary(scope: Scope) -> pd.DataFrame:
     """Count and measure the jobs of the period's runs, those that took most time first; every execution counts."""
-    return _ask(
+    return ask(
         f"""
         {_runs(scope)}
         select jobs.job_base as job,
@@ -206,7 +206,7 @@ def job_summary(scope: Scope) -> pd.DataFrame:
 
 def slowest_steps(scope: Scope, limit: int) -> pd.DataFrame:
     """Return the steps that took most time in the period's runs; the members of a job's matrix count together."""
-    return _ask(
+    return ask(
         f"""
         {_runs(scope)}
         select jobs.job_base as job, steps.step,
@@ -251,7 +251,8 @@ def _rows(by: str) -> str:
     return "true" if by == BY_PERIOD else "period = 'current'"
 
 
-def _ask(query: str, parameters: Mapping[str, object] | None = None) -> pd.DataFrame:
+def ask(query: str, parameters: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """Ask the current snapshot; the same question is answered once per snapshot."""
     return _answer(str(settings().home), version(), query, dict(parameters or {}))
 
 
@@ -261,7 +262,7 @@ def _answer(home: str, version: str, query: str, parameters: dict[str, object]) 
 
 
 def _comments() -> dict[str, str]:
-    frame = _ask("""
+    frame = ask("""
         select table_name || '.' || column_name as name, comment
         from duckdb_columns() where schema_name = 'marts' and comment is not null
     """)

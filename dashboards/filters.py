@@ -6,15 +6,19 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, words
+from dashboards import data, deliveries, words
 from dashboards.scope import (
     ALL_BRANCHES,
     ALL_EVENTS,
     ALL_REPOSITORIES,
+    ALL_SERVICES,
+    ALL_TEAMS,
     DEFAULT_BRANCH,
     FINAL,
     FIRST,
     RANGES,
+    DeliveryScope,
+    Period,
     Scope,
     last,
 )
@@ -51,6 +55,32 @@ def workflow_scope() -> Scope:
     return scope
 
 
+def delivery_scope() -> DeliveryScope:
+    """Draw the filters of deliveries and return what they choose; production first, else the busiest environment."""
+    environments, services, teams = deliveries.environments(), deliveries.services(), deliveries.teams()
+    for name, known in (("environment", environments), ("service", services), ("team", teams)):
+        _stop_if_not_among(name, known)
+    first = environments.index(deliveries.first_environment())
+    with st.container(horizontal=True, vertical_alignment="bottom", key="filters"):
+        environment = st.selectbox(
+            "Environment", environments, first, key="environment", bind="query-params", width=200
+        )
+        service = st.selectbox("Service", [ALL_SERVICES, *services], key="service", bind="query-params", width=240)
+        team = st.selectbox("Team", [ALL_TEAMS, *teams], key="team", bind="query-params", width=180) if teams else None
+        period = _period([name for name, (_, unit) in RANGES.items() if unit == "day"])
+    scope = DeliveryScope(
+        period,
+        environment,
+        service=None if service == ALL_SERVICES else service,
+        team=None if team in (None, ALL_TEAMS) else team,
+    )
+    st.caption(
+        f"Deployments that began {words.stretch(period.start, period.end)}. "
+        f"Compared with {words.stretch(period.previous.start, period.previous.end)}."
+    )
+    return scope
+
+
 def carried() -> dict[str, str]:
     """Return the filters that every page has, as query parameters for a link from one page to another."""
     chosen = {name: st.session_state.get(name) or st.query_params.get(name) or DEFAULTS[name] for name in DEFAULTS}
@@ -60,6 +90,11 @@ def carried() -> dict[str, str]:
 def workflow_address(repository: str, workflow: str, chosen: Mapping[str, str]) -> str:
     """Return the address of a workflow's page with some filters chosen, relative to any page."""
     return "workflow?" + urlencode({"repository": repository, "workflow": workflow, **chosen})
+
+
+def deliveries_address(chosen: Mapping[str, str]) -> str:
+    """Return the address of the Deliveries page with some filters chosen, relative to any page."""
+    return "deliveries" + ("?" + urlencode(chosen) if chosen else "")
 
 
 def _stop_if_unknown(names: pd.DataFrame) -> None:
@@ -78,6 +113,16 @@ def _stop_if_unknown(names: pd.DataFrame) -> None:
         )
         st.page_link("views/workflow.py", label="Show the busiest workflow instead")
         st.stop()
+
+
+def _stop_if_not_among(name: str, known: list[str]) -> None:
+    """Stop with words where the address asks for something that nothing was ever deployed to, of or by."""
+    asked = st.query_params.get(name)
+    if not asked or asked in known or st.session_state.get(name) in known:
+        return
+    st.info(f"No deployment is known of the {name} **{words.plain(asked)}**. Its name may have changed.")
+    st.page_link("views/deliveries.py", label="Show all deliveries instead")
+    st.stop()
 
 
 def _choice(label: str, key: str, names: list[str], on_change: Callable[[], None] | None = None) -> str | None:
@@ -125,9 +170,7 @@ def _draw_reach(scope: Scope) -> None:
 
 
 def _scope(repository: str | None, workflow: str | None) -> Scope:
-    chosen = st.selectbox(
-        "Time range", list(RANGES), list(RANGES).index(DEFAULTS["range"]), key="range", bind="query-params", width=130
-    )
+    period = _period(list(RANGES))
     branch = st.selectbox("Branch", [DEFAULT_BRANCH, ALL_BRANCHES], key="branch", bind="query-params", width=170)
     event = st.selectbox("Event", [ALL_EVENTS, *data.events()], key="event", bind="query-params", width=170)
     attempt = st.selectbox(
@@ -140,10 +183,17 @@ def _scope(repository: str | None, workflow: str | None) -> Scope:
         "says whether the change or the pipeline failed.",
     )
     return Scope(
-        last(chosen, data.snapshot().published_at.replace(tzinfo=None)),
+        period,
         repository=repository,
         workflow=workflow,
         event=None if event == ALL_EVENTS else event,
         default_branch_only=branch == DEFAULT_BRANCH,
         attempt="final" if attempt == FINAL else "first",
     )
+
+
+def _period(ranges: list[str]) -> Period:
+    chosen = st.selectbox(
+        "Time range", ranges, ranges.index(DEFAULTS["range"]), key="range", bind="query-params", width=130
+    )
+    return last(chosen, data.snapshot().published_at.replace(tzinfo=None))

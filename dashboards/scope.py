@@ -11,6 +11,7 @@ Unit = Literal["hour", "day"]
 BOTH_PERIODS = ("current", "previous")
 ALL_REPOSITORIES = "All repositories"
 ALL_EVENTS = "All events"
+ALL_SERVICES, ALL_TEAMS = "All services", "All teams"
 DEFAULT_BRANCH, ALL_BRANCHES = "Default branch", "All branches"
 FINAL, FIRST = "Final attempt", "First attempt"
 
@@ -78,6 +79,58 @@ class Scope:
         """The values of the query parameters that `data` names."""
         return {
             "unit": self.period.unit,
+            "start": self.period.start,
+            "end": self.period.end,
+            "previous_start": self.period.previous.start,
+            "previous_end": self.period.previous.end,
+            **self.filters,
+        }
+
+
+@dataclass(frozen=True)
+class DeliveryScope:
+    """Which deployments count: those to an environment that began in the period, of a service or team if chosen."""
+
+    period: Period
+    environment: str
+    service: str | None = None
+    team: str | None = None
+
+    @property
+    def filters(self) -> dict[str, str]:
+        """The columns that must equal a value."""
+        return {"environment": self.environment, **self.narrowing}
+
+    @property
+    def narrowing(self) -> dict[str, str]:
+        """The same without the environment."""
+        chosen = {"service": self.service, "team": self.team}
+        return {column: value for column, value in chosen.items() if value is not None}
+
+    @property
+    def noun(self) -> str:
+        """What is counted: of one service its deployments, else those of each service."""
+        return "deployment" if self.service else "service deployment"
+
+    @property
+    def unit(self) -> str:
+        """What the course through the period is told by."""
+        return "week" if self.period.length > timedelta(days=14) else "day"
+
+    @property
+    def buckets(self) -> pd.DatetimeIndex:
+        """The start of each week or day, whether anything happened in it or not; weeks begin on Monday."""
+        start = self.period.start
+        if self.unit == "day":
+            return self.period.buckets
+        return pd.date_range(
+            start - timedelta(days=start.weekday()), self.period.end, freq="7D", unit="us", name="bucket"
+        )
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The values of the query parameters that `deliveries` names."""
+        return {
             "start": self.period.start,
             "end": self.period.end,
             "previous_start": self.period.previous.start,

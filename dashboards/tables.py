@@ -20,15 +20,15 @@ def draw_worst_workflows(scope: Scope) -> None:
     """Draw the workflows that lost most job time, each with a link to its page."""
     frame = worst_workflows(scope)
     st.subheader("Workflows by time lost", help="Job time in attempts that failed or were cancelled, all attempts.")
-    _draw(
+    draw(
         frame.head(WORST_WORKFLOWS),
         {
             "page": st.column_config.LinkColumn("Workflow", width="medium", alignment="left"),
-            "failure_ratio": _number("Failure ratio", _FAILURES),
-            "decided_count": _number("Runs", "Runs that succeeded or failed: what the failure ratio rests on."),
-            "duration_p95": _number("Duration, p95", _P95),
-            "lost_seconds": _number("Time lost", data.definition("workflow_daily.lost_seconds")),
-            "lost_share": _number("Of all lost", "Its part of the time that all workflows lost."),
+            "failure_ratio": number("Failure ratio", _FAILURES),
+            "decided_count": number("Runs", "Runs that succeeded or failed: what the failure ratio rests on."),
+            "duration_p95": number("Duration, p95", _P95),
+            "lost_seconds": number("Time lost", data.definition("workflow_daily.lost_seconds")),
+            "lost_share": number("Of all lost", "Its part of the time that all workflows lost."),
             "trend": st.column_config.BarChartColumn(
                 f"Lost per {scope.period.unit}", help="Each row has its own scale.", width="medium", y_min=0
             ),
@@ -65,16 +65,16 @@ def worst_workflows(scope: Scope) -> pd.DataFrame:
 def draw_jobs(scope: Scope) -> None:
     """Draw the jobs of the runs, those that took most time first."""
     st.subheader("Jobs", help=data.definition_of("jobs") + " The members of a matrix count together.")
-    _draw(
+    draw(
         data.job_summary(scope),
         {
             "job": st.column_config.TextColumn("Job", width="large", help=data.definition("jobs.job_base")),
-            "failure_ratio": _number("Failure ratio", _FAILURES),
-            "decided_count": _number("Executions", "Executions that succeeded or failed, those of re-runs included."),
-            "duration_p50": _number("Duration, median", data.definition("jobs.duration_seconds")),
-            "duration_p95": _number("p95", _P95),
-            "queue_p95": _number("Queue time, p95", data.definition("jobs.queue_seconds") + _FEW),
-            "job_seconds": _number("Total time", data.definition("job_daily.job_seconds")),
+            "failure_ratio": number("Failure ratio", _FAILURES),
+            "decided_count": number("Executions", "Executions that succeeded or failed, those of re-runs included."),
+            "duration_p50": number("Duration, median", data.definition("jobs.duration_seconds")),
+            "duration_p95": number("p95", _P95),
+            "queue_p95": number("Queue time, p95", data.definition("jobs.queue_seconds") + _FEW),
+            "job_seconds": number("Total time", data.definition("job_daily.job_seconds")),
         },
         {
             "failure_ratio": words.ratio,
@@ -94,15 +94,15 @@ def draw_steps(scope: Scope) -> None:
     if frame.empty:
         return
     st.subheader("Slowest steps", help=f"The {SLOWEST_STEPS} steps that took most time in total.")
-    _draw(
+    draw(
         frame,
         {
             "step": st.column_config.TextColumn("Step", width="large"),
             "job": st.column_config.TextColumn("Job", width="medium"),
-            "duration_count": _number("Executions", "Executions of the step that took any time."),
-            "duration_p50": _number("Duration, median", data.definition("steps.duration_seconds")),
-            "duration_p95": _number("p95", _P95),
-            "step_seconds": _number("Total time", "Time of all executions."),
+            "duration_count": number("Executions", "Executions of the step that took any time."),
+            "duration_p50": number("Duration, median", data.definition("steps.duration_seconds")),
+            "duration_p95": number("p95", _P95),
+            "step_seconds": number("Total time", "Time of all executions."),
         },
         {
             "duration_count": words.count,
@@ -120,15 +120,15 @@ def draw_recent_runs(scope: Scope) -> None:
     st.subheader("Recent runs", help=f"The newest {RECENT_RUNS} of the period, all times UTC.")
     frame["outcome"] = frame["outcome"].map(words.OUTCOMES)
     frame["first_attempt"] = frame["html_url"].where(frame["run_attempt"] > 1) + "/attempts/1"
-    _draw(
+    draw(
         frame,
         {
             "html_url": st.column_config.LinkColumn("Run", width="small", alignment="left"),
             "created_at": st.column_config.Column("Created", width="medium"),
             "outcome": st.column_config.TextColumn("Outcome", width="small"),
-            "duration_seconds": _number("Duration", data.definition("workflow_runs.duration_seconds")),
-            "queue_seconds": _number("Longest queue", data.definition("workflow_runs.queue_seconds")),
-            "run_attempt": _number("Attempts", data.definition("workflow_runs.run_attempt")),
+            "duration_seconds": number("Duration", data.definition("workflow_runs.duration_seconds")),
+            "queue_seconds": number("Longest queue", data.definition("workflow_runs.queue_seconds")),
+            "run_attempt": number("Attempts", data.definition("workflow_runs.run_attempt")),
             "first_attempt": st.column_config.LinkColumn("First attempt", display_text="attempt 1", alignment="left"),
             "event": st.column_config.TextColumn("Event"),
             "head_branch": st.column_config.TextColumn("Branch", width=140),
@@ -152,7 +152,7 @@ def draw_recent_runs(scope: Scope) -> None:
 def draw_completeness() -> None:
     """Say how complete the data is in one line, with each source's row a click away."""
     health = data.health()
-    missing = health["missing_count"].sum()
+    missing = health.loc[~health["source"].str.startswith("argocd"), "missing_count"].sum()
     sources = health[health["source"] == "github"]
     gaps = health["source"].str.startswith("github_").sum()
     health["part"], health["state"] = health["source"].map(words.part), health["state"].replace(words.STATES)
@@ -163,17 +163,17 @@ def draw_completeness() -> None:
         + (f", {words.counted(gaps, 'gap')} in what goes with the runs." if gaps else ".")
     )
     with st.expander("How complete each source is"):
-        _draw(
+        draw(
             health,
             {
                 "subject": st.column_config.TextColumn("Source", help=data.definition("data_health.subject")),
                 "part": st.column_config.TextColumn("Of it", help=data.definition("data_health.source")),
                 "state": st.column_config.TextColumn("Last pass", help=data.definition("data_health.state")),
-                "last_success_at": _number("Last complete", data.definition("data_health.last_success_at")),
-                "complete_since": _number("Complete since", data.definition("data_health.complete_since")),
-                "run_count": _number("Runs", data.definition("data_health.run_count")),
-                "open_count": _number("Not ended", data.definition("data_health.open_count")),
-                "missing_count": _number("Missing", data.definition("data_health.missing_count")),
+                "last_success_at": number("Last complete", data.definition("data_health.last_success_at")),
+                "complete_since": number("Complete since", data.definition("data_health.complete_since")),
+                "run_count": number("Runs", data.definition("data_health.run_count")),
+                "open_count": number("Not ended", data.definition("data_health.open_count")),
+                "missing_count": number("Missing", data.definition("data_health.missing_count")),
                 "note": st.column_config.TextColumn("Note", help=data.definition("data_health.note"), width="large"),
             },
             {
@@ -187,19 +187,29 @@ def draw_completeness() -> None:
         )
 
 
-def _draw(
-    frame: pd.DataFrame, columns: Mapping[str, object], formats: Mapping[str, Callable[..., str | None]], alt: str
+def draw(
+    frame: pd.DataFrame,
+    columns: Mapping[str, object],
+    formats: Mapping[str, Callable[..., str | None]],
+    alt: str,
 ) -> None:
+    """Draw a frame's columns with their headings and help; the formats put values into words."""
     shown = frame[list(columns)].style.format(dict(formats), na_rep=words.NOTHING)
     for percentile in _SAMPLES.keys() & set(columns):
         few = frame.index[frame[percentile].notna() & (frame[_SAMPLES[percentile]] < words.FEW)]
         shown = shown.format(lambda seconds: f"○ {words.duration(seconds)}", subset=pd.IndexSlice[few, [percentile]])
     st.dataframe(
-        shown, column_config=dict(columns), hide_index=True, width="stretch", placeholder=words.NOTHING, alt=alt
+        shown,
+        column_config=dict(columns),
+        hide_index=True,
+        width="stretch",
+        placeholder=words.NOTHING,
+        alt=alt,
     )
 
 
-def _number(label: str, meaning: str) -> object:
+def number(label: str, meaning: str) -> object:
+    """Return a column whose values stand to the right, as numbers do."""
     return st.column_config.Column(label, help=meaning, alignment="right")
 
 

@@ -1,6 +1,7 @@
 """Numbers and moments in words, the same on every page."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -27,8 +28,74 @@ STATES = {
     "gone": "⊘ gone",
     "blocked": "⊘ blocked for legal reasons",
     "set_aside": "✗ could not be read, set aside",
+    "not_seen": "⊘ not in the list any more",
+    "no_environment": "? nothing names its environment",
 }
-PARTS = {"github": "runs and jobs", "landing": "stored files"}
+PARTS = {
+    "github": "runs and jobs",
+    "landing": "stored files",
+    "argocd": "Argo CD",
+    "argocd_application": "application of Argo CD",
+    "argocd_audit": "Argo CD's own count",
+}
+
+STATUSES = {
+    "succeeded": "✓ succeeded",
+    "failed": "✗ failed",
+    "error": "✗ error",
+    "cancelled": "⊘ terminated",
+    "open": "… running",
+    "unknown": "? end not seen",
+}
+CHANGES = {
+    "first": "first version",
+    "forward": "→ forward",
+    "rollback": "↩ rollback",
+    "mixed": "↩ some back, some forward",
+    "recreated": "application created anew",
+}
+HEALTHS = {
+    "Healthy": "✓ healthy",
+    "Progressing": "… progressing",
+    "Degraded": "✗ degraded",
+    "Suspended": "⏸ suspended",
+    "Missing": "⊘ missing",
+}
+TRIGGERS = {
+    "auto_sync": "automatic",
+    "appset": "ApplicationSet",
+    "user": "a person",
+    "rollback": "a rollback",
+    "github": "GitHub",
+    "unknown": "not told",
+}
+ROLLBACKS = {
+    "argocd": "Argo CD rollback",
+    "revert": "revert in Git",
+    "target_revision": "pointed back",
+    "redeploy": "earlier commit again",
+    "rollout_abort": "Rollout stopped",
+    "rollout_undo": "Rollout undone",
+}
+CAUSES = {
+    "analysis_failed": "analysis failed",
+    "analysis_error": "analysis had an error",
+    "deadline": "deadline passed",
+    "manual": "by hand",
+    "unknown": "not told",
+}
+ENVIRONMENTS = ("development", "test", "integration", "staging", "acceptance", "preproduction")  # on the way to
+PRODUCTION = "production"
+LEAD_TIME_GAPS = {
+    "no_commit": "no image tag names a commit",
+    "unknown_commit": "no workflow run of the commit is known",
+    "ambiguous_commit": "the short commit id fits several",
+    "no_time": "the commit's time is not known",
+    "wrong_order": "there before its commit, so the times are wrong",
+    "not_succeeded": "it did not succeed",
+    "not_new": "the version had been there before",
+    "aborted": "its Rollout was aborted",
+}
 
 
 def part(source: str) -> str:
@@ -78,7 +145,7 @@ def counted(value: float | None, noun: str) -> str:
 
 def sample(value: float, noun: str) -> str:
     """Return how much a number rests on, with a warning where that is little."""
-    return f"n = {counted(value, noun)}" + (f", fewer than {FEW}" if value < FEW else "")
+    return f"n{NBSP}={NBSP}{counted(value, noun)}" + (f", fewer than {FEW}" if value < FEW else "")
 
 
 def moment(at: datetime | None) -> str:
@@ -89,6 +156,11 @@ def moment(at: datetime | None) -> str:
 def day(at: datetime | None) -> str:
     """Return a day such as 23 Nov 2026."""
     return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %Y}".replace(" ", NBSP)
+
+
+def instant(at: datetime | None) -> str:
+    """Return a recent moment without its year, such as 23 Nov 05:36; for tables that say they are in UTC."""
+    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %H:%M}".replace(" ", NBSP)
 
 
 def stretch(start: datetime, end: datetime) -> str:
@@ -109,6 +181,41 @@ def age(span: timedelta) -> str:
 def listed(items: Sequence[str]) -> str:
     """Return items as a list in a sentence, such as a, b and c."""
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def version(text: str | None) -> str:
+    """Return a version as short as people know it: commits and digests cut, the sources' fingerprint left out."""
+    if text is None or pd.isna(text):
+        return NOTHING
+    return re.sub(r"(?<![0-9a-f])([0-9a-f]{7})[0-9a-f]{33,}(?![0-9a-f])", r"\1", re.sub(r"\|[0-9a-f]+", "", str(text)))
+
+
+def images(names: str) -> str:
+    """Return images without their registries, such as api:main-3f9c2d1; of a tag that all share only the tag."""
+    short = [version(name.rpartition("/")[2]) for name in names.split()]
+    tags = {name.partition(":")[2] for name in short}
+    return tags.pop() if len(tags) == 1 else ", ".join(short)
+
+
+def behind(commits: float | None, days: float | None) -> str:
+    """Return how far something is behind, such as 7 commits, 0.9 days."""
+    if commits is None or pd.isna(commits):
+        return "not known"
+    if commits == 0:
+        return "nothing"
+    span = "" if days is None or pd.isna(days) else f", {abs(days):.1f}{NBSP}days"
+    return f"{'ahead ' if commits < 0 else ''}{counted(abs(commits), 'commit')}{span}"
+
+
+def in_order_of_delivery(environments: Iterable[str]) -> list[str]:
+    """Return environments in the order in which versions commonly reach them, unknown names between."""
+    ranks = {name: rank for rank, name in enumerate(ENVIRONMENTS)} | {PRODUCTION: len(ENVIRONMENTS) + 1}
+    return sorted(set(environments), key=lambda name: (ranks.get(name, len(ENVIRONMENTS)), name))
+
+
+def rate(value: float | None) -> str:
+    """Return how often something happens in some time, such as 3.4 or 27."""
+    return NOTHING if value is None or pd.isna(value) else f"{value:,.1f}" if value < 10 else count(value)
 
 
 def plain(markdown: str) -> str:

@@ -10,6 +10,7 @@ scope = filters.overview_scope()
 shell.stop_if_empty(scope)
 
 cards.draw_cards(cards.headline_cards(scope))
+panels.draw_delivery_line(scope)
 
 left, right = st.columns(2, gap="small")
 with left:

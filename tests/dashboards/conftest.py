@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,13 +11,21 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from phoenix_metrics.defs.argocd import sync_argocd
+from phoenix_metrics.demo.argocd.actions import Action, Commit, Create, Outcome, Rollback, Sync
+from phoenix_metrics.demo.argocd.cluster import Cluster
+from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.landing import Record, write_batch
+from tests import argocd_server
 from tests.conftest import publish_landing
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 SHOP, TOOLS = "acme/shop", "acme/tools"
 REPOSITORIES = {SHOP: 1, TOOLS: 2}
 WORKFLOWS = {(SHOP, "CI"): 10, (SHOP, "Nightly"): 11, (TOOLS, "CI"): 20}
+COMMITTED_BEFORE = timedelta(minutes=10)  # so long before its run a commit was made
+SERVICES = {"production": ("api", "web"), "staging": ("api",)}
+ROLLED_BACK_TO = 6  # of production's history, the entry before the newest eight days ago
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,8 @@ def _payloads(run_id: int, run: Run, now: datetime) -> Iterator[tuple[dict[str, 
                 "path": f".github/workflows/{run.workflow.lower()}.yml",
                 "event": run.event,
                 "head_branch": run.branch,
-                "head_sha": f"{run_id:040x}",
+                "head_sha": commit(run_id),
+                "head_commit": {"timestamp": _text(created - COMMITTED_BEFORE)},
                 "head_repository": {"id": REPOSITORIES[run.repository]},
                 "status": "completed",
                 "conclusion": attempt.conclusion,
@@ -151,6 +160,59 @@ def _sync(repository: str, repository_id: int, world: Organisation, now: datetim
     }
 
 
+def commit(run_id: int) -> str:
+    """Return the commit that a run is of."""
+    return f"{run_id:040x}"
+
+
+STEPS = (  # days ago, environment, how it ends
+    *((days, "production", Outcome()) for days in (45, 40, 38, 20, 18, 16)),
+    (12, "production", Outcome("Failed", message="denied", applies=False)),
+    *((days, "production", Outcome()) for days in (11.9, 8, 5, 3, 1)),
+    *((days, "staging", Outcome()) for days in (10, 2)),
+)
+STRANGE = 9  # the step whose commit no run is of
+UNSEEN = 20  # days ago: after that step nobody looked before the next one, so that its images are not known
+
+
+def delivering() -> Organisation:
+    """Return an organisation with a run for each step that is delivered some hours later."""
+    runs = [
+        Run(timedelta(days=days, hours=2 + number), (Attempt("success"),)) for number, (days, *_) in enumerate(STEPS)
+    ]
+    return Organisation(tuple(runs))
+
+
+def delivered(now: datetime) -> list[tuple[datetime, list[Action]]]:
+    """Return what Argo CD is asked to do and when: the steps, and that production goes back once."""
+    told: list[tuple[datetime, list[Action]]] = []
+    for number, (days, environment, outcome) in enumerate(STEPS):
+        at = now - timedelta(days=days)
+        application, sha = f"shop-{environment}", commit(1000 + number + (500 if number == STRANGE else 0))
+        images = {service: f"ghcr.io/acme/shop/{service}:main-{sha}" for service in SERVICES[environment]}
+        seconds = int(at.timestamp())
+        committed = Commit(seconds, application, (f"{number + 1:040d}",), images)
+        told.append((at, [committed, Sync(seconds + 30, application, by="grace", outcome=outcome)]))
+    back = now - timedelta(days=7.9)
+    told.append((back, [Rollback(int(back.timestamp()), "shop-production", ROLLED_BACK_TO, "linus")]))
+    return sorted(told, key=lambda found: found[0])
+
+
+def publish_deliveries(home: Path, now: datetime, steps: Sequence[tuple[datetime, list[Action]]]) -> None:
+    """Let Argo CD do some steps, look at it after each but one, and publish that with the runs."""
+    began = min([now, *(at for at, _ in steps)]) - timedelta(hours=1)
+    created = [Create(int(began.timestamp()), f"shop-{name}", is_automated=False) for name in SERVICES]
+    cluster = Cluster([*created, *(action for _, actions in steps for action in actions)])
+    with argocd_server.serving(cluster, began, token="t") as server:
+        address = {"PHOENIX_ARGOCD_URL": server.url, "PHOENIX_ARGOCD_TOKEN": "t"}
+        settings = load_settings({"PHOENIX_HOME": str(home), **address})
+        for at in [*(at + timedelta(minutes=10) for at, _ in steps if at != now - timedelta(days=UNSEEN)), now]:
+            server.now = at
+            sync_argocd(settings, lambda: server.now)
+        assert cluster.refusals == []
+    publish(home, delivering(), now)
+
+
 def _text(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ")
 
@@ -166,6 +228,15 @@ def home(tmp_path_factory: pytest.TempPathFactory, world: Organisation) -> Path:
     """Return a home in which that organisation is published."""
     path = tmp_path_factory.mktemp("dashboard")
     publish(path, world, datetime.now(UTC))
+    return path
+
+
+@pytest.fixture(scope="session")
+def delivering_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home in which an organisation delivers to staging and production."""
+    path = tmp_path_factory.mktemp("deliveries")
+    now = datetime.now(UTC)
+    publish_deliveries(path, now, delivered(now))
     return path
 
 

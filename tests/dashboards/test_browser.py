@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,19 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[str]:
     """Start the dashboard on the organisation and return its address."""
+    with _serving(home) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def delivering_server(delivering_home: Path) -> Iterator[str]:
+    """Start the dashboard on the organisation that delivers and return its address."""
+    with _serving(delivering_home) as address:
+        yield address
+
+
+@contextmanager
+def _serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -93,10 +107,10 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._complain(self._is_elsewhere(request.url), request.url, {}))
 
-    def open(self, path: str) -> Page:
+    def open(self, path: str, *, numbers: int = 5) -> Page:
         """Go to a path and wait for its headline numbers."""
         self.page.goto(f"{self.server}/{path}")
-        expect(self.page.get_by_test_id("stMetricValue")).to_have_count(5, timeout=20_000)
+        expect(self.page.get_by_test_id("stMetricValue")).to_have_count(numbers, timeout=20_000)
         return self.page
 
     def _is_elsewhere(self, url: str) -> bool:
@@ -115,6 +129,14 @@ def visitor(browser: Browser, server: str) -> Iterator[Visitor]:
     visitor.page.context.close()
 
 
+@pytest.fixture
+def recipient(browser: Browser, delivering_server: str) -> Iterator[Visitor]:
+    """Open a browser window on the organisation that delivers and close it afterwards."""
+    visitor = Visitor(browser, delivering_server)
+    yield visitor
+    visitor.page.context.close()
+
+
 @pytest.mark.parametrize(
     ("path", "panels"),
     [
@@ -128,7 +150,7 @@ def test_pages_draw_by_themselves(visitor: Visitor, path: str, panels: list[str]
     expect(page.get_by_test_id("stMetricValue").first).to_contain_text(f"{words.NBSP}%")
     for panel in panels:
         expect(page.get_by_role("heading", name=panel)).to_be_visible()
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
     assert visitor.complaints == []
 
 
@@ -155,3 +177,29 @@ def test_attention_leads_to_the_workflow(visitor: Visitor) -> None:
     for choice in ("repository=acme%2Fshop", "workflow=CI", "range=24+h", "branch=All+branches"):
         assert choice in page.url
     assert visitor.complaints == []
+
+
+def test_deliveries_draw_and_follow_their_filters(recipient: Visitor) -> None:
+    """The Deliveries page draws without a complaint; a choice changes numbers and address, and survives a reload."""
+    page = recipient.open("deliveries", numbers=6)
+    for panel in ("What runs where now", "Deployments per week", "Rollbacks", "Recent deployments"):
+        expect(page.get_by_role("heading", name=panel)).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
+    for name, option in (("Environment", "staging"), ("Service", "api")):
+        page.get_by_role("combobox", name=name).click()
+        page.get_by_role("option", name=option, exact=True).click()
+        expect(page.get_by_text("n = 2 syncs, fewer than 20").first).to_be_visible()
+    page.wait_for_url(lambda url: "environment=staging" in url and "service=api" in url)
+    recipient.open(page.url.removeprefix(f"{recipient.server}/"), numbers=6)
+    expect(page.get_by_role("combobox", name="Environment")).to_have_value("staging")
+    expect(page.get_by_role("combobox", name="Service")).to_have_value("api")
+    assert recipient.complaints == []
+
+
+def test_overview_leads_to_deliveries(recipient: Visitor) -> None:
+    """The line of deployments on the overview opens their page with the time range of the overview."""
+    page = recipient.open("?range=14+days")
+    page.get_by_role("main").get_by_role("link", name="Deliveries").click()
+    expect(page.get_by_role("heading", name="What runs where now")).to_be_visible()
+    assert "/deliveries?range=14+days" in page.url
+    assert recipient.complaints == []

@@ -201,3 +201,14 @@ def test_a_source_that_fell_behind_is_named() -> None:
         "**acme/tools**: last read in full 23 Nov 2026 04:36 UTC",
         r"**landing/x.parquet**: this file could not be read and was set aside (not Parquet)",
     ]
+
+
+def test_deployments_are_told_apart_without_colour() -> None:
+    """Outcomes of deployments have signs and patterns of their own; what did not happen is not in the legend."""
+    weeks = pd.date_range("2026-11-02", periods=3, freq="7D")
+    counts = {"held_count": [2, 0, 3], "change_failure_count": [1, 0, 0], "undecided_count": [0, 0, 0]}
+    frame = pd.DataFrame({**counts, "all_count": [3, 0, 3]}, index=weeks)
+    figure = charts.deployments_over_weeks(frame)
+    assert [bars.name for bars in figure.data] == ["✓ succeeded and held", "✗ change failure"]
+    assert len({bars.marker.pattern.shape for bars in figure.data}) == 2
+    assert list(figure.layout.xaxis.ticktext) == ["2 Nov", "9 Nov", "16 Nov"]

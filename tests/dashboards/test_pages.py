@@ -15,6 +15,7 @@ from tests.dashboards.conftest import SHOP, TOOLS, Attempt, Organisation, Run, o
 Visit = Callable[..., AppTest]
 MONTH = timedelta(days=20)  # all recent runs of the organisation are younger, all earlier ones older
 DECIDED = ("success", "failure")
+PAGES = ("overview", "workflow", "deliveries")
 
 
 def recent(world: Organisation, **wanted: str) -> list[Run]:
@@ -130,7 +131,7 @@ def test_calm_page_says_so(visit: Visit, tmp_path: Path) -> None:
 
 def test_no_snapshot_says_what_to_run(visit: Visit, tmp_path: Path) -> None:
     """Before the first publication every page says what to run instead of showing zeros."""
-    for page in ("overview", "workflow"):
+    for page in PAGES:
         app = visit(tmp_path, page)
         assert not app.metric
         assert "`phoenix sync`" in text(app)
@@ -155,7 +156,7 @@ def test_stale_data_has_a_banner(visit: Visit, home: Path, monkeypatch: pytest.M
     assert not visit(home).warning
     later = datetime.now(UTC) + timedelta(hours=2)
     monkeypatch.setattr("dashboards.clock.now", lambda: later)
-    for page in ("overview", "workflow"):
+    for page in PAGES:
         assert "This data is stale.** A source was last read in full 2 h" in text(visit(home, page))
 
 
