@@ -136,7 +136,7 @@ def demo(
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
 ) -> None:
-    """Serve only the demo organisation's GitHub API."""
+    """Serve only the demo organisation's GitHub and Argo CD."""
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
