@@ -108,15 +108,25 @@ deployments as (
     where services.is_deployment
 ),
 
-pipelines as (  -- the run that began first for the commit, and what of all of them had ended when the deployment began
+commit_runs as (  -- those that the commit itself brought about
+    select
+        head_sha,
+        run_id,
+        run_attempt,
+        run_started_at
+    from staging.github_run_attempts
+    where event not in ('pull_request', 'pull_request_target', 'schedule')
+),
+
+pipelines as (
     select
         deployments.deployment_id,
         deployments.service,
         min(attempts.run_id) as run_id,
         min(attempts.run_started_at) as run_started_at
     from deployments
-    inner join staging.github_run_attempts as attempts on attempts.head_sha = deployments.head_sha
-    where attempts.event <> 'pull_request' and attempts.run_attempt = 1 and attempts.run_started_at <= deployments.started_at
+    inner join commit_runs as attempts on attempts.head_sha = deployments.head_sha
+    where attempts.run_attempt = 1 and attempts.run_started_at <= deployments.started_at
     group by deployments.deployment_id, deployments.service
 ),
 
@@ -126,7 +136,7 @@ builds as (
         deployments.service,
         max(jobs.completed_at) as built_at
     from deployments
-    inner join staging.github_run_attempts as attempts on attempts.head_sha = deployments.head_sha and attempts.event <> 'pull_request'
+    inner join commit_runs as attempts on attempts.head_sha = deployments.head_sha
     inner join marts.jobs as jobs
         on jobs.run_id = attempts.run_id and jobs.run_attempt = attempts.run_attempt and jobs.completed_at <= deployments.started_at
     where jobs.outcome = 'success'
@@ -235,9 +245,9 @@ select
     reworked.pull_request as pull_request,                         -- The pull request that it merged.
     reworked.committed_at as committed_at,                         -- When the commit was made, UTC.
     reworked.merged_at as merged_at,                               -- When it was merged, UTC.
-    pipelines.run_id as run_id,                                    -- The first workflow run of the commit, pull requests' apart.
+    pipelines.run_id as run_id,                                    -- The first workflow run of the commit; those of pull requests and schedules apart.
     pipelines.run_started_at as run_started_at,                    -- When that began, UTC.
-    builds.built_at as built_at,                                   -- When the last job of the commit's runs that was done before the deployment ended, UTC.
+    builds.built_at as built_at,                                   -- When the last job of such runs that was done before the deployment began had ended, UTC.
     reworked.started_at as started_at,                             -- When the deployment began, UTC. #not_null
     reworked.finished_at as finished_at,                           -- When the operation ended, UTC.
     reworked.healthy_at as healthy_at,                             -- When the application was healthy after it, UTC; NULL if not observed.
