@@ -65,50 +65,55 @@ template_images as (
     ) = 1
 ),
 
-carried as (
+keyed as (
     select
-        attempts.*,
+        *,
+        concat_ws('|', instance, rollout_uid, rollout_revision, attempt) as attempt_key
+    from attempts
+),
+
+own_images as (
+    select
+        named.attempt_key,
         images.image,
         images.service,
         images.version
-    from attempts
-    left join marts.images as images
-        on contains(concat(' ', attempts.images, ' '), concat(' ', images.image, ' '))
-    qualify row_number() over (
-        partition by attempts.instance, attempts.rollout_uid, attempts.rollout_revision, attempts.attempt
-        order by (images.service = attempts.rollout) desc nulls last, images.image
-    ) = 1
+    from (select attempt_key, rollout, unnest(string_split(images, ' ')) as image from keyed) as named
+    inner join marts.images as images on images.image = named.image
+    qualify row_number() over (partition by named.attempt_key order by (images.service = named.rollout) desc, images.image) = 1
+),
+
+carried as (
+    select
+        keyed.*,
+        own_images.image,
+        own_images.service,
+        own_images.version
+    from keyed
+    left join own_images on own_images.attempt_key = keyed.attempt_key
 ),
 
 stable as (
     select
-        carried.instance,
-        carried.rollout_uid,
-        carried.rollout_revision,
-        carried.attempt,
+        carried.attempt_key,
         images.image,
         images.version
     from carried
-    inner join template_images
+    inner join (
+        select instance, rollout_uid, template_hash, unnest(string_split(images, ' ')) as image
+        from template_images
+    ) as named
         on
-            template_images.instance = carried.instance
-            and template_images.rollout_uid = carried.rollout_uid
-            and template_images.template_hash = carried.stable_hash
-    inner join marts.images as images
-        on
-            images.service = carried.service
-            and contains(concat(' ', template_images.images, ' '), concat(' ', images.image, ' '))
-    qualify row_number() over (
-        partition by carried.instance, carried.rollout_uid, carried.rollout_revision, carried.attempt order by images.image
-    ) = 1
+            named.instance = carried.instance
+            and named.rollout_uid = carried.rollout_uid
+            and named.template_hash = carried.stable_hash
+    inner join marts.images as images on images.image = named.image and images.service = carried.service
+    qualify row_number() over (partition by carried.attempt_key order by images.image) = 1
 ),
 
 bringing as (
     select
-        carried.instance,
-        carried.rollout_uid,
-        carried.rollout_revision,
-        carried.attempt,
+        carried.attempt_key,
         operations.deployment_id,
         brought.image
     from carried
@@ -131,17 +136,14 @@ bringing as (
             and brought.image_source <> 'sync_failed'
     where operations.is_live or brought.image is not null
     qualify row_number() over (
-        partition by carried.instance, carried.rollout_uid, carried.rollout_revision, carried.attempt
+        partition by carried.attempt_key
         order by operations.started_at desc, operations.deployment_id desc
     ) = 1
 ),
 
 analysed as (
     select
-        carried.instance,
-        carried.rollout_uid,
-        carried.rollout_revision,
-        carried.attempt,
+        carried.attempt_key,
         runs.phase,
         runs.analysis_run,
         runs.started_at,
@@ -156,7 +158,7 @@ analysed as (
             and (carried.aborted_at is null or runs.started_at <= carried.aborted_at)
             and (carried.aborted_before is null or runs.started_at > carried.aborted_before)
     qualify row_number() over (
-        partition by carried.instance, carried.rollout_uid, carried.rollout_revision, carried.attempt
+        partition by carried.attempt_key
         order by
             case runs.phase when 'Failed' then 0 when 'Error' then 1 when 'Inconclusive' then 2 else 3 end,
             runs.started_at desc, runs.analysis_run_uid
@@ -165,10 +167,7 @@ analysed as (
 
 reasons as (
     select
-        carried.instance,
-        carried.rollout_uid,
-        carried.rollout_revision,
-        carried.attempt,
+        carried.attempt_key,
         concat_ws(' ', carried.message, carried.progressing_message) as text,
         case when carried.analysis_status in ('Failed', 'Error') then carried.analysis_status end as analysis_status
     from carried
@@ -228,12 +227,7 @@ inner join revisions
         revisions.instance = carried.instance
         and revisions.rollout_uid = carried.rollout_uid
         and revisions.rollout_revision = carried.rollout_revision
-inner join reasons
-    on
-        reasons.instance = carried.instance
-        and reasons.rollout_uid = carried.rollout_uid
-        and reasons.rollout_revision = carried.rollout_revision
-        and reasons.attempt = carried.attempt
+inner join reasons on reasons.attempt_key = carried.attempt_key
 left join marts.applications as applications
     on
         applications.instance = carried.instance
@@ -244,22 +238,7 @@ left join template_images
         template_images.instance = carried.instance
         and template_images.rollout_uid = carried.rollout_uid
         and template_images.template_hash = carried.current_hash
-left join stable
-    on
-        stable.instance = carried.instance
-        and stable.rollout_uid = carried.rollout_uid
-        and stable.rollout_revision = carried.rollout_revision
-        and stable.attempt = carried.attempt
-left join bringing
-    on
-        bringing.instance = carried.instance
-        and bringing.rollout_uid = carried.rollout_uid
-        and bringing.rollout_revision = carried.rollout_revision
-        and bringing.attempt = carried.attempt
-left join analysed
-    on
-        analysed.instance = carried.instance
-        and analysed.rollout_uid = carried.rollout_uid
-        and analysed.rollout_revision = carried.rollout_revision
-        and analysed.attempt = carried.attempt
+left join stable on stable.attempt_key = carried.attempt_key
+left join bringing on bringing.attempt_key = carried.attempt_key
+left join analysed on analysed.attempt_key = carried.attempt_key
 left join latest_passes on latest_passes.instance = carried.instance
