@@ -39,7 +39,16 @@ async def received(request: Request, spool: Spool, secret: str, instances: Colle
     if told is None or delivery_id is None:
         return refusal(400, "not a notification as deploy/argocd/notifications.yaml makes it: use its template")
     kept = {"instance": instance, **{key: told.get(key) for key in _KEPT}}
+    _leave_out_manifests(kept["operationState"])
     return await stored(spool, delivery_id, EVENT, json.dumps(kept).encode())
+
+
+def _leave_out_manifests(state: dict[str, Any]) -> None:
+    """Keep of a local sync's manifests, which may hold secrets, no more than that there were some."""
+    operation = state.get("operation")
+    sync = operation.get("sync") if isinstance(operation, dict) else None
+    if isinstance(sync, dict) and sync.get("manifests"):
+        sync["manifests"] = [""]
 
 
 def _knows_secret(authorization: str, secret: bytes) -> bool:
