@@ -94,8 +94,22 @@ def write_batch(home: Path, source_object: str, records: Sequence[Record]) -> Pa
 def list_files(home: Path) -> list[str]:
     """Return all landing files, oldest first, as paths below `landing/`."""
     root = home / "landing"
-    names = [path.relative_to(root).as_posix() for path in root.glob("*/*/*.parquet") if not path.name.startswith(".")]
-    return sorted(names, key=lambda name: (name.rpartition("/")[2], name))
+    found = [
+        (file, f"{source_object}/{day}/{file}")
+        for source_object in _names(root)
+        for day in _names(root / source_object)
+        for file in _names(root / source_object / day)
+        if file.endswith(".parquet") and not file.startswith(".")
+    ]
+    return [name for _, name in sorted(found)]
+
+
+def _names(folder: Path) -> list[str]:
+    """Return what is in a folder, nothing where it is none or has gone."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # Path takes many times as long, and there may be tens of thousands
+    except (NotADirectoryError, FileNotFoundError):
+        return []
 
 
 def object_of(file: str) -> str:
