@@ -90,32 +90,50 @@ carried as (
     group by deployment_id
 ),
 
-mended as (  -- what an abort or an undo has taken back, so that an operation that brings Git there restores nothing
-    select distinct deployment_id
+turns as (
+    select
+        *,
+        lag(status) over turns_of_rollout as status_before,
+        lag(version) over turns_of_rollout as version_before,
+        lag(image) over turns_of_rollout as image_before,
+        lag(template_created_at) over turns_of_rollout as template_created_before,
+        lag(deployment_id) over turns_of_rollout as deployment_before,
+        lag(started_at) over turns_of_rollout as started_before,
+        lead(first_seen_at) over turns_of_rollout as next_seen_at
     from marts.rollouts
-    where status = 'aborted' and not is_first and deployment_id is not null
-    union
-    select undone.deployment_id
-    from marts.rollouts as undo
-    inner join marts.rollouts as undone
-        on
-            undone.instance = undo.instance
-            and undone.rollout_uid = undo.rollout_uid
-            and undone.rollout_revision = undo.rollout_revision - 1
-    where
-        undo.is_out_of_band and undo.is_held
-        and undo.template_created_at < undone.template_created_at
-        and undone.deployment_id is not null
+    window turns_of_rollout as (partition by instance, rollout_uid order by rollout_revision, attempt)
 ),
 
-left_to_undo as (
+went_back_alone as (  -- Rollouts that were stopped, or set back by no operation
+    select
+        *,
+        case when status = 'aborted' then deployment_id else deployment_before end as undone_deployment_id
+    from turns
+    where
+        (status = 'aborted' and not is_first)
+        or (
+            status <> 'aborted'
+            and is_out_of_band
+            and is_held
+            and template_created_at < template_created_before
+            and status_before <> 'aborted'
+        )
+),
+
+left_to_undo as (  -- an operation that brings Git to where a Rollout went, and still is, restores nothing
     select
         undone.rolled_back_by_deployment_id as deployment_id,
-        count(*) filter (where mended.deployment_id is null) as unmended_count,
-        min(mended.deployment_id) as mended_deployment_id
+        count(*) filter (where alone.rollout_uid is null) as unmended_count
     from marts.service_deployments as undone
-    left join mended on mended.deployment_id = undone.deployment_id
-    where undone.is_deployment and undone.rolled_back_by_deployment_id is not null
+    inner join operations on operations.deployment_id = undone.rolled_back_by_deployment_id
+    left join (
+        select distinct undone_deployment_id, rollout_uid, next_seen_at
+        from went_back_alone
+    ) as alone
+        on
+            alone.undone_deployment_id = undone.deployment_id
+            and (alone.next_seen_at is null or alone.next_seen_at >= operations.started_at)
+    where undone.is_deployment
     group by undone.rolled_back_by_deployment_id
 ),
 
@@ -277,19 +295,6 @@ operation_rollbacks as (
     left join operations as undone on undone.deployment_id = kinds.first_undone_deployment_id
 ),
 
-turns as (
-    select
-        *,
-        lag(status) over turns_of_rollout as status_before,
-        lag(version) over turns_of_rollout as version_before,
-        lag(image) over turns_of_rollout as image_before,
-        lag(template_created_at) over turns_of_rollout as template_created_before,
-        lag(deployment_id) over turns_of_rollout as deployment_before,
-        lag(started_at) over turns_of_rollout as started_before
-    from marts.rollouts
-    window turns_of_rollout as (partition by instance, rollout_uid order by rollout_revision, attempt)
-),
-
 rollout_rollbacks as (
     select
         concat('rollout-', turns.rollout_uid, '-', turns.rollout_revision, '-', turns.attempt) as rollback_id,
@@ -314,7 +319,7 @@ rollout_rollbacks as (
         cast(null as varchar) as initiated_by,
         case when turns.status = 'aborted' then coalesce(turns.version, turns.image) else coalesce(turns.version_before, turns.image_before) end as from_revision,
         case when turns.status = 'aborted' then coalesce(turns.stable_version, turns.stable_image) else coalesce(turns.version, turns.image) end as to_revision,
-        case when turns.status = 'aborted' then turns.deployment_id else turns.deployment_before end as first_undone_deployment_id,
+        turns.undone_deployment_id as first_undone_deployment_id,
         cast(null as varchar) as restored_deployment_id,
         1 as version_count,
         case when turns.status = 'aborted' then coalesce(turns.aborted_at, turns.started_at) else turns.started_at end as started_at,
@@ -325,17 +330,8 @@ rollout_rollbacks as (
         case when turns.status = 'aborted' then turns.aborted_at else turns.started_at end as restored_at,
         false as is_health_confirmed,
         turns.first_seen_at
-    from turns
-    left join operations as undone on undone.deployment_id = turns.deployment_before
-    where
-        (turns.status = 'aborted' and not turns.is_first)
-        or (
-            turns.status <> 'aborted'
-            and turns.is_out_of_band
-            and turns.is_held
-            and turns.template_created_at < turns.template_created_before
-            and turns.status_before <> 'aborted'
-        )
+    from went_back_alone as turns
+    left join operations as undone on undone.deployment_id = turns.undone_deployment_id
 ),
 
 rollbacks as (

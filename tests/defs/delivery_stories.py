@@ -312,6 +312,38 @@ def _canary_abort_then_retry() -> Story:
     return _story(told, FIRST, FORWARD, rollbacks=(("rollout_abort explicit analysis_failed", 300),))
 
 
+def _canary_abort_retried_then_reverted() -> Story:
+    told = Teller("canary-abort-retried-then-reverted", rollouts=("api",))
+    told.ship(5, 1)
+    told.ship(30, 2, outcome=SLOW)
+    told.does(Abort, 45, "api", analysis_seconds=300)
+    told.does(RetryRollout, 60, "api")
+    told.does(Promote, 80, "api")
+    told.ship(120, 1, message='Revert "Ship"')
+    return _story(
+        told,
+        FIRST,
+        FORWARD,
+        "succeeded rollback full auto_sync",
+        rollbacks=(("rollout_abort explicit analysis_failed", 300), ("revert high None", 5400)),
+    )
+
+
+def _rollout_undo_then_git_follows() -> Story:
+    told = Teller("rollout-undo-then-git-follows", rollouts=("api",), self_heals=False)
+    told.ship(5, 1)
+    told.ship(30, 2)
+    told.does(Undo, 61, "api")
+    told.ship(90, 1, message='Revert "Ship"')
+    return _story(
+        told,
+        FIRST,
+        FORWARD,
+        "succeeded rollback full auto_sync",
+        rollbacks=(("rollout_undo medium None", None),),
+    )
+
+
 def _canary_promoted() -> Story:
     told = Teller("canary-promoted", rollouts=("api",))
     told.ship(5, 1)
@@ -521,6 +553,8 @@ _STORIES: tuple[Callable[[], Story], ...] = (
     _canary_abort_by_deadline,
     _canary_abort_then_revert,
     _canary_abort_then_retry,
+    _canary_abort_retried_then_reverted,
+    _rollout_undo_then_git_follows,
     _canary_promoted,
     _rollout_undo,
     _rollout_undo_healed,
