@@ -1,7 +1,7 @@
 """How many requests a day of a large organisation costs, by policy of detail: polled every five minutes.
 
-With all that the schedule fetches: runs and jobs, and what goes with them (releases, pull requests, rules, runners,
-bills). Every run of an active repository belongs to a pull request that it updates.
+With all that the schedule fetches: runs and jobs, and what goes with them (releases, pull requests, deployments, rules,
+runners, bills). Every run of an active repository belongs to a pull request that it updates.
 
     bench_organization_day.py [--repositories N] [--active-every N] [--runs N] [--policies A,B] [--world-only]
 
@@ -36,6 +36,7 @@ STEP = timedelta(minutes=5)
 LOOPS = (
     context.visit_releases,
     context.visit_pull_requests,
+    context.visit_deployments,
     context.visit_rules,
     context.visit_runners,
     context.visit_billing,
@@ -82,6 +83,7 @@ def context_of(world: World) -> dict[str, Any]:
     repository, owner = r"/repositories/(\d+)", "/orgs/acme/actions"
     return {
         f"{repository}/pulls": pulls,
+        f"{repository}/deployments": Answer(200, []),
         f"{repository}/releases": Answer(200, []),
         f"{repository}/rules/branches/.*": Answer(200, []),
         f"{repository}/branches/.*": Answer(200, {"name": "main", "protected": False}),
