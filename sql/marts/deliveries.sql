@@ -59,22 +59,43 @@ aborts as (
     qualify row_number() over (partition by deployment_id, service order by aborted_at nulls last, attempt) = 1
 ),
 
-undone as (  -- what commits say they took back, where versions cannot tell
+incidents as (  -- rollbacks, by the operation that went back or by which Git followed a Rollout
     select
-        first_undone_deployment_id as deployment_id,
-        min(rollback_id) as rollback_id
-    from marts.rollbacks
-    where first_undone_deployment_id is not null
-    group by first_undone_deployment_id
+        undoing_id,
+        rollback_id,
+        restored_at
+    from (
+        select rollback_id as undoing_id, rollback_id, restored_at
+        from marts.rollbacks
+        union all
+        select
+            rollbacks.closing_deployment_id as undoing_id,
+            rollbacks.rollback_id,
+            coalesce(closing.healthy_at, closing.finished_at) as restored_at
+        from marts.rollbacks as rollbacks
+        inner join marts.operations as closing on closing.deployment_id = rollbacks.closing_deployment_id
+    ) as each_way
+    qualify row_number() over (partition by undoing_id order by rollback_id) = 1
 ),
 
-rollbacks as (
+first_undone as (  -- of each service the deployment that brought the first version that was undone
     select
-        rollback_id,
-        first_undone_deployment_id,
-        failed_at,
-        restored_at
-    from marts.rollbacks
+        undone.deployment_id,
+        undone.service,
+        min(incidents.rollback_id) as rollback_id,
+        min(incidents.restored_at) as restored_at
+    from (
+        select first_rolled_back_deployment_id as deployment_id, service, deployment_id as undoing_id
+        from marts.service_deployments
+        where change = 'rollback'
+        union all
+        select first_undone_deployment_id as deployment_id, unnest(string_split(service, ', ')) as service, rollback_id as undoing_id
+        from marts.rollbacks
+        where detected_by in ('rollout', 'message')
+    ) as undone
+    inner join incidents on incidents.undoing_id = undone.undoing_id
+    where undone.deployment_id is not null
+    group by undone.deployment_id, undone.service
 ),
 
 deployments as (
@@ -88,9 +109,9 @@ deployments as (
         merges.number as pull_request,
         aborts.aborted_at,
         aborts.failed_at as abort_failed_at,
-        coalesce(undoing.rollback_id, undone.rollback_id) as undone_by,
-        coalesce(undoing.restored_at, undone_rollbacks.restored_at) as undone_restored_at,
-        undone.rollback_id is not null as is_first_undone,
+        coalesce(undoing.rollback_id, first_undone.rollback_id) as undone_by,
+        coalesce(undoing.restored_at, first_undone.restored_at) as undone_restored_at,
+        first_undone.rollback_id is not null as is_first_undone,
         services.status in ('succeeded', 'failed', 'error') as is_decided,
         coalesce(code.sha_count, 0) as sha_count
     from marts.service_deployments as services
@@ -102,9 +123,8 @@ deployments as (
     left join merges
         on merges.code_repository = commits.code_repository and merges.merge_commit_sha = commits.head_sha
     left join aborts on aborts.deployment_id = services.deployment_id and aborts.service = services.service
-    left join rollbacks as undoing on undoing.rollback_id = services.rolled_back_by_deployment_id
-    left join undone on undone.deployment_id = services.deployment_id
-    left join rollbacks as undone_rollbacks on undone_rollbacks.rollback_id = undone.rollback_id
+    left join incidents as undoing on undoing.undoing_id = services.rolled_back_by_deployment_id
+    left join first_undone on first_undone.deployment_id = services.deployment_id and first_undone.service = services.service
     where services.is_deployment
 ),
 
