@@ -42,7 +42,7 @@ class Known:
 
     def headlines(self, rows: pd.DataFrame, rollbacks: int, days: int = 30) -> dict[str, str]:
         """Return the headline numbers of some deliveries, computed apart from the page."""
-        weeks = (self.published_at - self.start(days)) / timedelta(weeks=1)
+        weeks = max((self.published_at - self.start(days)) / timedelta(weeks=1), 1.0)  # today is not over
         decided = rows[rows["status"].isin(["succeeded", "failed", "error"])]
         return {
             "Deployments per week": words.rate(decided["deployment_id"].nunique() / weeks),
