@@ -23,7 +23,7 @@ from phoenix_metrics.warehouse.store import writing
 from tests.conftest import MODELS
 
 NOW = datetime.now(UTC)
-TOMORROW = NOW.date() + timedelta(days=1)  # today counts as over
+DAYS_END = NOW.date() + timedelta(days=2)  # today counts as over; of midnight it may be either side
 LATER = timedelta(hours=2)
 STAGING = [model for model in MODELS.values() if model.schema == "staging"]
 
@@ -73,7 +73,7 @@ def archived(home: Path) -> set[str]:
     return {str(row) for row in rows}
 
 
-def compact(home: Path, before: date = TOMORROW, now: datetime = NOW) -> Compacted:
+def compact(home: Path, before: date = DAYS_END, now: datetime = NOW) -> Compacted:
     with writing(home) as connection:
         return compact_landing(connection, home, before, now)
 
