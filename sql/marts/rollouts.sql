@@ -146,9 +146,7 @@ analysed as (
         carried.attempt_key,
         runs.phase,
         runs.analysis_run,
-        runs.started_at,
-        runs.completed_at,
-        runs.message
+        runs.started_at
     from carried
     inner join staging.argocd_analysis_runs as runs
         on
