@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from phoenix_metrics.settings import CHECKOUT
+from phoenix_metrics.webhooks.watched import watched_since
 from tests.conftest import rows
 
 PATIENCE_SECONDS = 120
@@ -30,14 +31,14 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
-    """Run `phoenix up` on free ports, with nothing configured."""
-    names = ("DASHBOARD", "EXPORTER", "DAGSTER", "DEMO")
+    """Run `phoenix up` on free ports, with nothing configured but that Argo CD's notifications may come."""
+    names = ("DASHBOARD", "EXPORTER", "DAGSTER", "DEMO", "WEBHOOK")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PHOENIX_", "DAGSTER_"))}
     settings = {f"PHOENIX_{name}_PORT": str(port) for name, port in ports.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "phoenix_metrics.cli", "up"],
-        env={**clean, **settings, "PHOENIX_HOME": str(home)},
+        env={**clean, **settings, "PHOENIX_HOME": str(home), "PHOENIX_ARGOCD_WEBHOOK_SECRET": "hush"},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -64,6 +65,14 @@ def wait_for_line(process: subprocess.Popen[str], words: str) -> str:
     return output
 
 
+def wait_until_followed(home: Path) -> None:
+    """Wait until the demo's Argo CD is followed."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while watched_since(home, "argocd") is None:
+        assert time.monotonic() < deadline, children_of(home)
+        time.sleep(0.5)
+
+
 def children_of(home: Path) -> list[str]:
     """Command lines of processes that run on this home."""
     found = []
@@ -81,16 +90,23 @@ def test_one_command_serves_everything_and_one_signal_ends_it(tmp_path: Path) ->
     home = tmp_path / "home"
     with up(home) as (process, ports):
         output = wait_for_line(process, "Ctrl-C")
-        for name in ("dashboard", "exporter", "dagster"):
-            assert re.search(rf"{name} +http://127.0.0.1:{ports[name.upper()]}", output)
+        for name, port in (
+            ("dashboard", "DASHBOARD"),
+            ("exporter", "EXPORTER"),
+            ("dagster", "DAGSTER"),
+            ("webhooks", "WEBHOOK"),
+        ):
+            assert re.search(rf"{name} +http://127.0.0.1:{ports[port]}", output)
         assert rows(home, "select count(*) > 1000 as is_full from marts.workflow_runs") == [{"is_full": True}]
         for url in (
             f"{ports['DASHBOARD']}/_stcore/health",
             f"{ports['EXPORTER']}/metrics",
             f"{ports['DAGSTER']}/server_info",
+            f"{ports['WEBHOOK']}/healthz",
         ):
             with urllib.request.urlopen(f"http://127.0.0.1:{url}", timeout=10) as answer:
                 assert answer.status == 200
+        wait_until_followed(home)
         with up(home) as (second, _):
             assert "already runs on this PHOENIX_HOME" in second.communicate(timeout=60)[0]
         subprocess.run(["pkill", "-9", "-f", f"server.port={ports['DASHBOARD']}"], check=True)

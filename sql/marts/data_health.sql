@@ -90,7 +90,8 @@ argocd_stored as (
         instance,
         min(started_at) as oldest_at,
         max(started_at) as newest_at,
-        count(*) filter (where status = 'open') as open_count
+        count(*) filter (where status = 'open') as open_count,
+        count(*) filter (where finished_at < started_at) as backward_count
     from marts.operations
     group by instance
 ),
@@ -207,7 +208,8 @@ select
                         case when latest.clock_skew_seconds > 0 then 'ahead of' else 'behind' end,
                         ' ours'
                     )
-            end
+            end,
+            case when stored.backward_count > 0 then concat('operations that ended before they began, by its clock: ', stored.backward_count) end
         ),
         ''
     ) as note

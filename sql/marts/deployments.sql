@@ -86,7 +86,7 @@ operations as (
         operations.uid,
         coalesce(applications.environment, 'unknown') as environment,
         operations.revision,
-        operations.first_revision,
+        operations.dry_sha,
         operations.repo_url,
         operations.history_id,
         operations.started_at,
@@ -119,7 +119,6 @@ operations as (
         repository as application,
         environment,
         sha as revision,
-        sha as first_revision,
         started_at,
         finished_at,
         duration_seconds,
@@ -149,6 +148,7 @@ select
     operations.environment as environment,                         -- Where to; unknown where nothing tells. #not_null
     services.team as team,                                         -- The team that a rule names.
     operations.revision as revision,                               -- What was synced, all revisions joined with +.
+    operations.dry_sha as dry_sha,                                 -- With Argo CD's hydrator the commit that the revision was made from.
     operations.repo_url as repo_url,                               -- Repository of the first source.
     services.images as images,                                     -- Images of ours that came, joined with blanks; NULL where they are not known.
     case when services.deployment_id is not null then case when services.is_by_images then 'images' else 'revision' end end as version_basis,  -- What versions are told apart by. #in(images, revision)

@@ -682,6 +682,7 @@ select
     nullif(ends.revision, '') as revision,                             -- What was synced, all revisions joined with +; what was asked for while that is not resolved.
     ends.is_resolved as is_revision_resolved,                          -- Whether Argo CD said what the revision came to. #not_null
     ends.first_revision as first_revision,                             -- Revision of the first source.
+    hydrations.dry_sha as dry_sha,                                     -- With Argo CD's hydrator the commit that the revision was made from.
     ends.target_revision as target_revision,                           -- Branch, tag or range of the first source.
     ends.repo_url as repo_url,                                         -- Repository of the first source.
     ends.fingerprint as source_fingerprint,                            -- The sources less their target revisions, hashed; of the operation before where it is not known.
@@ -726,3 +727,5 @@ left join recoveries
     on recoveries.instance = ends.instance and recoveries.uid = ends.uid and recoveries.since = healths.degraded_at
 left join asked_rollbacks on asked_rollbacks.deployment_id = ends.deployment_id
 left join imaged on imaged.deployment_id = ends.deployment_id
+left join staging.argocd_hydrations as hydrations
+    on hydrations.instance = ends.instance and hydrations.uid = ends.uid and hydrations.hydrated_sha = ends.first_revision

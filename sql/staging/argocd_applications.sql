@@ -11,7 +11,6 @@ with described as (
         from_json(
             payload,
             '{"instance": "VARCHAR", "isAppOfApps": "BOOLEAN", "rolloutCount": "INTEGER", "digest": "VARCHAR", "probe": "VARCHAR",
-              "hydrator": {"lastSuccessfulOperation": {"drySHA": "VARCHAR"}},
               "metadata": {"name": "VARCHAR", "namespace": "VARCHAR", "uid": "VARCHAR", "creationTimestamp": "VARCHAR", "labels": "JSON"},
               "spec": {"project": "VARCHAR", "destination": {"server": "VARCHAR", "name": "VARCHAR", "namespace": "VARCHAR"},
                        "revisionHistoryLimit": "INTEGER", "automated": {"enabled": "BOOLEAN"},
@@ -49,7 +48,6 @@ select
     coalesce(app.isAppOfApps, false) as is_app_of_apps,                                      -- Whether it only makes other applications. #not_null
     coalesce(app.rolloutCount, 0) > 0 as has_rollouts,                                       -- Whether an Argo Rollout is among its resources. #not_null
     cast(cast(app.status.reconciledAt as timestamptz) at time zone 'UTC' as timestamp) as reconciled_at,  -- When Argo CD last compared it, UTC.
-    nullif(app.hydrator.lastSuccessfulOperation.drySHA, '') as dry_sha,                      -- With Argo CD's hydrator: the commit that what is deployed was made from.
     app.digest as digest,                                                                    -- What the reading says, hashed; the next is kept only if it differs.
     app.probe as probe,                                                                      -- What the cheap list tells of it, hashed.
     fetched_at                                                                               -- When we read it, UTC. #version

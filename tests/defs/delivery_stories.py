@@ -1,7 +1,8 @@
-"""Stories of deliveries, each played by one application, with the rows that have to come of it, written by hand.
+"""Stories of deliveries, each played by applications of its own, with the rows that have to come of it, by hand.
 
 A story is told in minutes. What comes of an operation is written as `status change kind trigger`, in the order of the
 operations; what went back as `kind confidence cause`, in the order of their times, with how long it took to restore.
+Where a story is of several services, what each does in each operation is written as `service change`.
 """
 
 from collections.abc import Callable, Iterator
@@ -52,10 +53,12 @@ class Story:
     deployments: tuple[str, ...]
     rollbacks: tuple[tuple[str, int | None], ...] = ()  # with the seconds that it took to restore
     lost: tuple[int, int, int] = (0, 0, 0)  # missing, gaps of unknown size, vanished
+    services: tuple[str, ...] = ()
+    environment: str = "production"
 
     @property
-    def application(self) -> str:
-        return f"{self.name}-production"
+    def applications(self) -> tuple[str, ...]:
+        return tuple(action.name for action in self.actions if isinstance(action, Create))
 
 
 def second(minute: float) -> int:
@@ -70,6 +73,11 @@ def version(number: int) -> dict[str, str]:
 def moving(_: int) -> dict[str, str]:
     """Return an image whose tag moves."""
     return {"api": "ghcr.io/acme/api:main-latest"}
+
+
+def two_services(number: int) -> dict[str, str]:
+    """Return the images of two services: the tens are the version of the one, the ones that of the other."""
+    return {"api": f"ghcr.io/acme/api:1.{number // 10}.0", "web": f"ghcr.io/acme/web:1.{number % 10}.0"}
 
 
 def sha(number: int) -> str:
@@ -516,6 +524,80 @@ def _applications_of_applications() -> Story:
     return _story(told, "succeeded none full auto_sync", "succeeded none full auto_sync")
 
 
+def _several_services() -> Story:
+    told = Teller("several-services", two_services)
+    told.ship(5, 11)
+    told.ship(30, 21)
+    told.ship(60, 12, message="Take the api back, and ship the web")
+    told.ship(90, 22, outcome=NOT_APPLIED)
+    told.ship(120, 22)
+    return _story(
+        told,
+        FIRST,
+        FORWARD,
+        "succeeded mixed full auto_sync",
+        "failed forward full auto_sync",
+        FORWARD,
+        rollbacks=(("revert high None", 1800),),
+        services=(
+            *("api first", "web first"),
+            *("api forward", "web resync"),
+            *("api rollback", "web forward"),
+            *("api forward", "web resync"),
+            *("api forward", "web resync"),
+        ),
+    )
+
+
+def _one_commit_many_applications() -> Story:
+    tellers = [Teller(f"one-commit-{number}", two_services) for number in range(4)]
+    for told, number in zip(tellers, (11, 12, 11, 21), strict=True):  # the versions of the second commit
+        told.ship(5, 11, revision=1)
+        told.ship(30, number, revision=2)
+    tellers[0].told += [action for told in tellers[1:] for action in told.told]
+    return _story(tellers[0], *[FIRST] * 4, RESYNC, FORWARD, RESYNC, FORWARD)
+
+
+def _renamed_environment() -> Story:
+    told = Teller("renamed-environment", labels={"environment": "uat"})
+    told.ship(5, 1)
+    told.ship(30, 2)
+    told.does(Configure, 60, labels={"environment": "preprod"})
+    told.ship(70, 3)
+    told.ship(90, 2)
+    return _story(
+        told,
+        FIRST,
+        FORWARD,
+        FORWARD,
+        "succeeded rollback full auto_sync",
+        rollbacks=(("revert high None", 1200),),
+        environment="preproduction",
+    )
+
+
+def _another_name_for_the_environment() -> Story:
+    told = Teller("another-name")
+    told.ship(5, 1)
+    told.ship(30, 2)
+    told.does(Delete, 60)
+    renamed = Teller("another-name-in")
+    renamed.told[0] = replace(renamed.told[0], at=second(60))
+    renamed.ship(61, 2)
+    renamed.ship(90, 3)
+    told.told += renamed.told
+    return _story(told, FIRST, FORWARD, FIRST, FORWARD)
+
+
+def _chart_downgraded() -> Story:
+    chart = (Source("https://charts.example", chart="api"),)
+    told = Teller("chart-downgraded", moving, sources=chart)
+    for minute, revision in ((5, "1.0.0"), (30, "1.1.0"), (60, "1.0.0")):
+        told.told.append(Commit(second(minute), told.application, (revision,), moving(0)))
+        told.sync(minute + 0.5)
+    return _story(told, FIRST, FORWARD, "succeeded rollback full auto_sync", rollbacks=(("revert medium None", 1800),))
+
+
 def _degraded_for_an_hour() -> Story:
     told = Teller("degraded-for-an-hour")
     told.ship(5, 1)
@@ -575,6 +657,11 @@ _STORIES: tuple[Callable[[], Story], ...] = (
     _several_sources,
     _monorepo_moves,
     _applications_of_applications,
+    _several_services,
+    _one_commit_many_applications,
+    _renamed_environment,
+    _another_name_for_the_environment,
+    _chart_downgraded,
     _degraded_for_an_hour,
     _deleted,
 )
