@@ -135,13 +135,18 @@ def dashboard() -> None:
 def demo(
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+    repositories: Annotated[
+        int, typer.Option(min=1, max=5000, help="How many repositories it has, phoenix/platform among them.")
+    ] = 1,
 ) -> None:
     """Serve only the demo organisation's GitHub and Argo CD."""
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
-    serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
+    serve(
+        port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json", repositories=repositories
+    )
 
 
 def _settings(**overrides: object) -> Settings:

@@ -11,16 +11,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from phoenix_metrics.demo import manners
-from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
-from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
+from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE
 from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
+from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing, page
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
-from phoenix_metrics.demo.world import World
 
 Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -44,12 +43,13 @@ def app(
     state_file: Path | None = None,
     clock: Clock = utc_now,
     hourly_limit: int = 15_000,
+    repositories: int = 1,
 ) -> Starlette:
-    """Return the server's application; it reads the time from `clock` only."""
-    universe = Universe(seed, pace)
-    world = World(universe, days, BreakageLog(state_file))
-    github = _Server(world, Desk(hourly_limit), clock, pace).routes()
-    return Starlette(routes=[*_argocd(LivingCluster(universe, world, days), clock), *github])
+    """Return the server's application; it reads the time from `clock` only. Raises ValueError as Organization does."""
+    organization = Organization(seed, days, pace, repositories, state_file)
+    github = _Server(organization, Desk(hourly_limit), clock, pace).routes()
+    living = LivingCluster(Universe(seed, pace), organization.platform, days)
+    return Starlette(routes=[*_argocd(living, clock), *github])
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
@@ -66,8 +66,8 @@ def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
 class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
-    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float) -> None:
-        self._world = world
+    def __init__(self, organization: Organization, desk: Desk, clock: Clock, pace: float) -> None:
+        self._organization = organization
         self._desk = desk
         self._clock = clock
         self._pace = pace
@@ -106,12 +106,18 @@ class _Server:
     def _look_up(self, request: Request, endpoint: Endpoint, list_path: str) -> tuple[object, dict[str, str]]:
         root = _ENTERPRISE if request.url.path.startswith(_ENTERPRISE) else ""
         api = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}{root}"
-        _check_repository(request.path_params)
-        question = Question(self._world, self._now(), api, request.path_params, dict(request.query_params))
+        world = self._organization.world_at(request.path_params)
+        if world is None:
+            raise not_found()
+        question = Question(
+            self._organization, world, self._now(), api, request.path_params, dict(request.query_params)
+        )
         found = endpoint(question)
         if not isinstance(found, Listing):
             return found, {}
-        return page(found, question.query, api + list_path.format(**{**question.path, "repository_id": REPOSITORY_ID}))
+        return page(
+            found, question.query, api + list_path.format(**{**question.path, "repository_id": world.repository.id})
+        )
 
     async def _rate_limit(self, request: Request) -> Response:
         self._desk.requests["/rate_limit"] += 1
@@ -131,7 +137,7 @@ class _Server:
                 "now": written(self._now()),
                 "requests": dict(self._desk.requests),
                 "total": self._desk.requests.total(),
-                "broken": self._world.breakages.current is not None,
+                "broken": self._organization.breakages.current is not None,
                 "pace": self._pace,
             }
         )
@@ -148,20 +154,13 @@ class _Server:
         if not isinstance(rate, int) or not 1 <= rate <= MOST_RUNS_PER_MINUTE:
             return f"runs_per_minute: expected a whole number from 1 to {MOST_RUNS_PER_MINUTE}"
         if wish["break"]:
-            self._world.breakages.break_main(self._now(), rate)
+            self._organization.breakages.break_main(self._now(), rate)
         else:
-            self._world.breakages.mend(self._now())
+            self._organization.breakages.mend(self._now())
         return None
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
-
-
-def _check_repository(path: dict[str, str]) -> None:
-    by_name = "owner" not in path or f"{path['owner']}/{path['repo']}".lower() == FULL_NAME
-    by_id = path.get("repository_id", str(REPOSITORY_ID)) == str(REPOSITORY_ID)
-    if not (by_name and by_id):
-        raise not_found()
 
 
 def _unknown(_: Question) -> Listing:

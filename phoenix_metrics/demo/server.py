@@ -20,9 +20,10 @@ def serve(
     days: int = 60,
     pace: float = 1.0,
     state_file: Path | None = None,
+    repositories: int = 1,
 ) -> None:
     """Serve the demo organisation until SIGTERM or SIGINT."""
-    application = app(seed=seed, days=days, pace=pace, state_file=state_file)
+    application = app(seed=seed, days=days, pace=pace, state_file=state_file, repositories=repositories)
     config = uvicorn.Config(
         application,
         host=host,
