@@ -114,6 +114,11 @@ def user(api: str, developer: Developer) -> dict[str, Any]:
     return _account(api, developer.login, developer.id, "User")
 
 
+def bot(api: str, app: str, number: int) -> dict[str, Any]:
+    """Return the account in whose name an app acts."""
+    return _account(api, f"{app}[bot]", number, "Bot")
+
+
 @lru_cache(maxsize=256)
 def repository(place: Place) -> dict[str, Any]:
     """Return a repository as the API shows it inside runs."""

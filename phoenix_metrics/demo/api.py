@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from phoenix_metrics.demo import manners
+from phoenix_metrics.demo import manners, storage
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
 from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE
+from phoenix_metrics.demo.context_endpoints import OF_ORGANIZATION, OF_REPOSITORY
 from phoenix_metrics.demo.deliveries import LivingCluster
-from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
+from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing, page
@@ -49,7 +50,7 @@ def app(
     organization = Organization(seed, days, pace, repositories, state_file)
     github = _Server(organization, Desk(hourly_limit), clock, pace).routes()
     living = LivingCluster(Universe(seed, pace), organization.platform, days)
-    return Starlette(routes=[*_argocd(living, clock), *github])
+    return Starlette(routes=[*_argocd(living, clock), *storage.routes(organization, clock), *github])
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from phoenix_metrics.demo import addresses, payloads
 from phoenix_metrics.demo.filters import FILTERS, BadFilterError, matching
-from phoenix_metrics.demo.manners import RefusalError
+from phoenix_metrics.demo.manners import Moved, RefusalError
 from phoenix_metrics.demo.moment import visible_attempts, visible_jobs
 from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing
@@ -43,7 +43,7 @@ class Question:
 
 _PUSHES = ("push", "pull_request")
 
-Endpoint = Callable[[Question], Listing | dict[str, Any]]
+Endpoint = Callable[[Question], Listing | Moved | dict[str, Any]]
 
 
 def not_found() -> RefusalError:
@@ -52,16 +52,16 @@ def not_found() -> RefusalError:
 
 
 def _repository(question: Question) -> dict[str, Any]:
-    return addresses.full_repository(question.place, _pushed_at(question, question.world))
+    return addresses.full_repository(question.place, pushed_at(question, question.world))
 
 
 def organization_repositories(question: Question) -> Listing:
     """Answer with the repositories of the organisation."""
-    _check_organization(question)
+    check_organization(question)
 
     def shown(world: World) -> dict[str, Any]:
         place = addresses.Place(question.api, world.repository)
-        return addresses.listed_repository(place, _pushed_at(question, world))
+        return addresses.listed_repository(place, pushed_at(question, world))
 
     return Listing(question.organization.worlds, shown)
 
@@ -114,31 +114,14 @@ def _job(question: Question) -> dict[str, Any]:
     return payloads.job_payload(question.place, run, attempt_number, job, question.now)
 
 
-def _branch(question: Question) -> dict[str, Any]:
-    if question.path["branch"] != addresses.DEFAULT_BRANCH:
-        raise not_found()
-    return {"name": addresses.DEFAULT_BRANCH, "protected": False, "protection": {"enabled": False}}
-
-
 def _nothing(key: str | None = None) -> Endpoint:
     """Return an endpoint with an empty list: of this the demo organisation has nothing."""
 
     def answer(question: Question) -> Listing:
-        _check_organization(question)
+        check_organization(question)
         return Listing([], dict, key)
 
     return answer
-
-
-def _no_bill(question: Question) -> dict[str, Any]:
-    _check_organization(question)
-    return {"usageItems": []}
-
-
-def _no_bill_in_sum(question: Question) -> dict[str, Any]:
-    _check_organization(question)
-    year = question.query.get("year", written(question.now)[:4])
-    return {"timePeriod": {"year": int(year)}, "organization": ORGANIZATION, "usageItems": []}
 
 
 def _account(question: Question) -> dict[str, Any]:
@@ -147,7 +130,8 @@ def _account(question: Question) -> dict[str, Any]:
     return addresses.organization(question.api)
 
 
-def _check_organization(question: Question) -> None:
+def check_organization(question: Question) -> None:
+    """Refuse a question about another organisation than ours."""
     if question.path.get("org", ORGANIZATION).lower() != ORGANIZATION:
         raise not_found()
 
@@ -158,8 +142,6 @@ OF_ORGANIZATION: dict[str, Endpoint] = {
     "/orgs/{org}/actions/runners": _nothing("runners"),
     "/orgs/{org}/actions/hosted-runners": _nothing("runners"),
     "/orgs/{org}/actions/runner-groups": _nothing("runner_groups"),
-    "/organizations/{org}/settings/billing/usage": _no_bill,
-    "/organizations/{org}/settings/billing/usage/summary": _no_bill_in_sum,
     "/users/{username}": _account,
 }
 
@@ -173,14 +155,10 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/actions/runs/{run_id}/attempts/{attempt_number}": _attempt,
     "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": _attempt_jobs,
     "/actions/jobs/{job_id}": _job,
-    "/actions/artifacts": _nothing("artifacts"),
     "/actions/runners": _nothing("runners"),
     "/hooks": _nothing(),
-    "/releases": _nothing(),
-    "/pulls": _nothing(),
     "/deployments": _nothing(),
     "/rules/branches/{branch}": _nothing(),
-    "/branches/{branch}": _branch,
 }
 
 
@@ -228,7 +206,8 @@ def _listed_jobs(question: Question, run: Run, attempts: tuple[Attempt, ...]) ->
     return Listing(jobs, shown, "jobs")
 
 
-def _pushed_at(question: Question, world: World) -> str:
+def pushed_at(question: Question, world: World) -> str:
+    """Return when somebody last pushed to a repository."""
     pushes = (run.trigger.at for run in world.runs(question.now) if run.trigger.event in _PUSHES)
     newest = next(pushes, None)
     return FOUNDED_AT if newest is None else written(newest)

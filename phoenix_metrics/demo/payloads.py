@@ -40,7 +40,7 @@ def run_payload(
         "workflow_id": workflow_id(place.repository, trigger.workflow),
         "check_suite_id": check_suite_id(run),
         "check_suite_node_id": _node("CS", check_suite_id(run)),
-        "pull_requests": [_pull_request(place, pull_request, trigger.commit.sha)] if pull_request else [],
+        "pull_requests": [pull_request_named(place, pull_request, trigger.commit.sha)] if pull_request else [],
         "created_at": written(trigger.at),
         "updated_at": written(state.updated_at),
         "actor": user(place.api, trigger.actor),
@@ -138,11 +138,17 @@ def _commit(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _pull_request(place: Place, pull_request: PullRequest, head_sha: str) -> dict[str, Any]:
+def pull_request_id(of: Repository, number: int) -> int:
+    """Return the id of a repository's pull request."""
+    return _PULL_REQUESTS + of.number * _PULL_REQUESTS_EACH + number
+
+
+def pull_request_named(place: Place, pull_request: PullRequest, head_sha: str) -> dict[str, Any]:
+    """Return a pull request as runs and checks name it."""
     url, known = place.url, place.repository
     here = {"id": known.id, "url": url, "name": known.name}
     return {
-        "id": _PULL_REQUESTS + known.number * _PULL_REQUESTS_EACH + pull_request.number,
+        "id": pull_request_id(known, pull_request.number),
         "number": pull_request.number,
         "url": f"{url}/pulls/{pull_request.number}",
         "head": {"ref": pull_request.branch, "sha": head_sha, "repo": here},

@@ -31,9 +31,21 @@ class World:
         """Whose runs they are."""
         return self._universe.repository
 
+    @property
+    def universe(self) -> Universe:
+        """The history that the runs are part of."""
+        return self._universe
+
+    def oldest(self, now: int) -> int:
+        """Return the moment before which nothing can be seen."""
+        return self._oldest(now)
+
     def runs(self, now: int) -> list[Run]:
         """Return the runs that can be seen at a moment, newest first."""
-        oldest = self._oldest(now)
+        return self.since(self._oldest(now), now)
+
+    def since(self, oldest: int, now: int) -> list[Run]:
+        """Return the runs triggered from one moment to another, newest first, whether they can be seen or not."""
         found = [run for day in range(oldest // DAY, now // DAY + 1) for run in self.day(day)]
         bursts = [run for breakage in self.breakages for run in self._burst(breakage, oldest, now)]
         if bursts:
