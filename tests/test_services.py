@@ -16,7 +16,7 @@ from phoenix_metrics.settings import CHECKOUT
 from phoenix_metrics.webhooks.watched import watched_since
 from tests.conftest import rows
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 
 def free_ports(count: int) -> list[int]:

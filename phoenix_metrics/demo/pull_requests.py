@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from phoenix_metrics.demo.addresses import DEFAULT_BRANCH, Place, organization, user
@@ -46,6 +47,7 @@ def proposal(world: World, number: int, now: int) -> Proposal | None:
     return None if found is None or found.pushed_at[0] > now else _at(world.universe, found, now)
 
 
+@lru_cache(maxsize=2**16)
 def ends_at(universe: Universe, one: Story) -> int:
     """Return when a pull request is merged, or else closed: the push to main follows its merge within seconds."""
     if one.merged_at is not None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from phoenix_metrics.demo.coverage import FLAGS
 from phoenix_metrics.demo.identity import LONGEST_WAIT_DAYS
@@ -52,32 +53,38 @@ def uploads_of(run: Run) -> Iterator[Upload]:
     for attempt in run.attempts:
         for job in attempt.jobs:
             if job.name in SUITES and job.runner is not None and job.started_at >= attempt.started_at:
-                yield from (_upload(run, job, kind) for kind in _KINDS if _uploads(job, kind))
+                yield from (_upload(run, job, kind) for kind in _KINDS if _is_uploaded(job, kind))
 
 
 def uploads(world: World, now: int) -> list[Upload]:
     """Return the artifacts that are listed at a moment, newest first."""
     oldest = now - (RETENTION_DAYS + _LISTED_DAYS) * DAY
     since = max(world.oldest(now), oldest - LONGEST_WAIT_DAYS * DAY)
-    found = [upload for run in world.since(since, now) for upload in uploads_of(run) if oldest < upload.at <= now]
-    return sorted(found, key=lambda upload: upload.id, reverse=True)
+    days = range(since // DAY, now // DAY + 1)
+    found = [
+        one for day in days for one in _of_day(world, day) if oldest < one.at <= now and since <= one.run.trigger.at
+    ]
+    return sorted(found, key=lambda one: one.id, reverse=True)
 
 
 def upload(world: World, upload_id: int, now: int) -> Upload | None:
     """Return the artifact with this id, also one that expired long ago, if its run can be seen at a moment."""
     at = (upload_id // len(_KINDS) >> _JOB_BITS) + _ERA
-    if not world.oldest(now) <= at <= now:
+    oldest = world.oldest(now)
+    if not oldest <= at <= now:
         return None
-    for day in range(at // DAY, at // DAY - LONGEST_WAIT_DAYS - 2, -1):
-        for run in world.day(day):
-            if world.oldest(now) <= run.trigger.at <= at:
-                found = next((known for known in uploads_of(run) if known.id == upload_id), None)
-                if found is not None:
-                    return found
-    return None
+    days = range(at // DAY, max(oldest // DAY, at // DAY - LONGEST_WAIT_DAYS - 2) - 1, -1)
+    found = (one for day in days for one in _of_day(world, day) if one.id == upload_id)
+    return next((one for one in found if oldest <= one.run.trigger.at), None)
 
 
-def _uploads(job: Job, kind: str) -> bool:
+@lru_cache(maxsize=256)
+def _of_day(world: World, day: int) -> tuple[Upload, ...]:
+    """Return what the runs of a day will have uploaded; a broken main's runs never get as far as that."""
+    return tuple(one for run in world.day(day) for one in uploads_of(run))
+
+
+def _is_uploaded(job: Job, kind: str) -> bool:
     if kind == "coverage":
         return job.conclusion == "success" and SUITES[job.name].name in FLAGS
     return job.conclusion in ("success", "failure")
