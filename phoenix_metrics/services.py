@@ -121,15 +121,21 @@ def _services(settings: Settings) -> list[Service]:
     ]
 
 
+def _webhooks_url(settings: Settings) -> str:
+    return f"http://{_shown_host(settings)}:{settings.webhook_port}"
+
+
 def _webhooks(settings: Settings) -> Service:
-    url = f"http://{_shown_host(settings)}:{settings.webhook_port}"
+    url = _webhooks_url(settings)
     command = [sys.executable, "-m", "phoenix_metrics.cli", "webhooks"]
     return Service("webhooks", command, f"{url}/healthz", url)
 
 
 def _demo(settings: Settings) -> Service:
     url = f"http://127.0.0.1:{settings.demo_port}"
-    return Service("demo", [sys.executable, "-m", "phoenix_metrics.cli", "demo"], f"{url}/_control", url)
+    command = [sys.executable, "-m", "phoenix_metrics.cli", "demo"]
+    sends = ["--webhooks", _webhooks_url(settings)] if settings.has_webhooks else []
+    return Service("demo", [*command, *sends], f"{url}/_control", url)
 
 
 def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.paging import Listing, page
+from phoenix_metrics.demo.sending import Receiver, Sender
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
 from phoenix_metrics.demo.world import World
@@ -44,12 +45,19 @@ def app(
     state_file: Path | None = None,
     clock: Clock = utc_now,
     hourly_limit: int = 15_000,
+    receiver: Receiver | None = None,
+    address: str = "http://127.0.0.1:8990",
 ) -> Starlette:
-    """Return the server's application; it reads the time from `clock` only."""
+    """Return the server's application; it reads the time from `clock` only.
+
+    While it is served with its lifespan it sends to `receiver`; what it sends names `address` as its own.
+    """
     universe = Universe(seed, pace)
     world = World(universe, days, BreakageLog(state_file))
-    github = _Server(world, Desk(hourly_limit), clock, pace).routes()
-    return Starlette(routes=[*_argocd(LivingCluster(universe, world, days), clock), *github])
+    living = LivingCluster(universe, world, days)
+    sender = Sender([world], living, receiver, address, lambda: int(clock().timestamp())) if receiver else None
+    github = _Server(world, Desk(hourly_limit), clock, pace, sender).routes()
+    return Starlette(routes=[*_argocd(living, clock), *github], lifespan=sender.sending if sender else None)
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
@@ -66,8 +74,9 @@ def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
 class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
-    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float) -> None:
+    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float, sender: Sender | None = None) -> None:
         self._world = world
+        self._webhook = sender.webhooks.get(world) if sender else None
         self._desk = desk
         self._clock = clock
         self._pace = pace
@@ -79,13 +88,18 @@ class _Server:
             yield Route(f"{root}/rate_limit", self._rate_limit)
             for path, endpoint in OF_ORGANIZATION.items():
                 yield Route(root + path, self._handler(path, endpoint))
-            for path, endpoint in OF_REPOSITORY.items():
+            reading = {**OF_REPOSITORY, **(self._webhook.reading() if self._webhook else {})}
+            for path, endpoint in reading.items():
                 handler = self._handler(_BY_NAME + path, endpoint, list_path=_BY_ID + path)
                 yield Route(root + _BY_NAME + path, handler)
                 yield Route(root + _BY_ID + path, handler)
+            for path, endpoint in self._webhook.doing().items() if self._webhook else ():
+                handler = self._handler(_BY_NAME + path, endpoint, status=202)
+                yield Route(root + _BY_NAME + path, handler, methods=["POST"])
+                yield Route(root + _BY_ID + path, handler, methods=["POST"])
         yield Route("/{path:path}", self._handler("unknown", _unknown))
 
-    def _handler(self, template: str, endpoint: Endpoint, list_path: str = "") -> Handler:
+    def _handler(self, template: str, endpoint: Endpoint, list_path: str = "", status: int = 200) -> Handler:
         async def handle(request: Request) -> Response:
             self._desk.requests[template] += 1
             token = request.headers.get("authorization", "")
@@ -99,7 +113,8 @@ class _Server:
             except RefusalError as error:
                 budget.used += not budget.is_spent
                 return manners.refuse(error, manners.budget_headers(budget))
-            return manners.answer(payload, headers, token, request.headers.get("if-none-match"), budget)
+            known_etag = request.headers.get("if-none-match")
+            return manners.answer(payload, headers, token, known_etag, budget, status)
 
         return handle
 

@@ -61,14 +61,16 @@ class Desk:
         return known
 
 
-def answer(payload: Any, headers: Mapping[str, str], token: str, known_etag: str | None, budget: Budget) -> Response:
+def answer(  # noqa: PLR0917  # what an answer is made of
+    payload: Any, headers: Mapping[str, str], token: str, known_etag: str | None, budget: Budget, status: int = 200
+) -> Response:
     """Return the payload at the price of one request, or 304 for free where the caller has it already."""
     body = json.dumps(payload, separators=(",", ":")).encode()
     etag = f'W/"{hashlib.sha256(body + token.encode()).hexdigest()}"'
     if known_etag == etag:
         return Response(status_code=304, headers={"etag": etag, **budget_headers(budget)})
     budget.used += 1
-    return Response(body, 200, {"etag": etag, **headers, **budget_headers(budget)}, "application/json")
+    return Response(body, status, {"etag": etag, **headers, **budget_headers(budget)}, "application/json")
 
 
 def refuse(error: RefusalError, headers: Mapping[str, str]) -> Response:

@@ -1,0 +1,241 @@
+"""What the demo organisation sends by itself, into the real receiver: the same as polling finds, and nothing twice."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from phoenix_metrics.defs.argocd import sync_argocd
+from phoenix_metrics.defs.deliveries import drain
+from phoenix_metrics.defs.polling import sync_github
+from phoenix_metrics.demo import sending
+from phoenix_metrics.demo.sending import Receiver
+from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.warehouse.staging import load_landing
+from phoenix_metrics.warehouse.store import writing
+from phoenix_metrics.webhooks.receiver import receiver
+from phoenix_metrics.webhooks.spool import Delivery, Spool, read_segment, ready_segments
+from tests.conftest import MODELS
+from tests.demo.conftest import Visitor, serving
+
+SECRET, ARGOCD_SECRET = "hush", "hush, too"
+BEGAN = datetime(2026, 11, 19, 10, tzinfo=UTC)  # a Thursday morning with re-runs, failures and deliveries
+PATIENCE_SECONDS = 30
+OURS = (
+    "fetched_at",
+    "first_seen_at",
+    "seen_by",
+    "settled_seen_at",
+    "settled_updated_at",
+    "was_blocked",
+)  # how we saw it
+TABLES = ("github_run_attempts", "github_jobs", "github_steps", "argocd_operations")
+DONE = 2  # the rank of what has ended
+Told = tuple[str, str, int, int]  # event, action, id of run or job, attempt
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for something that happens in another thread."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@contextmanager
+def receiving(home: Path) -> Iterator[str]:
+    """Run the receiver over a home and give its address; it ends in order."""
+    spool = Spool(home)
+    try:
+        with serving(receiver(spool, SECRET, ARGOCD_SECRET, {"argocd"})) as address:
+            yield address
+    finally:
+        spool.close()
+
+
+def sender_to(url: str) -> Receiver:
+    return Receiver(url, SECRET, ARGOCD_SECRET)
+
+
+def seconds(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def expected(visitor: Visitor, since: datetime) -> set[Told]:
+    """Return what GitHub must have told of since a moment, worked out from what its API shows now."""
+    found: set[tuple[datetime, Told]] = set()
+    for listed in visitor.runs():
+        for number in range(1, listed["run_attempt"] + 1):
+            path = f"/actions/runs/{listed['id']}/attempts/{number}"
+            run = listed if number == listed["run_attempt"] else visitor.get(path)
+            if run["status"] == "completed" and seconds(run["updated_at"]) <= since:
+                continue
+            jobs = visitor.all(f"{path}/jobs", "jobs")
+            found |= set(told_of_run(run, jobs)) | {told for job in jobs for told in told_of_job(run, job)}
+    return {told for at, told in found if since < at <= visitor.now}
+
+
+def told_of_run(run: dict[str, Any], jobs: list[dict[str, Any]]) -> Iterator[tuple[datetime, Told]]:
+    began, key = seconds(run["run_started_at"]), (run["id"], run["run_attempt"])
+    yield began, ("workflow_run", "requested", *key)
+    starts = [seconds(job["started_at"]) for job in jobs if job["status"] != "queued"]
+    yield from ((start, ("workflow_run", "in_progress", *key)) for start in sorted(s for s in starts if s >= began)[:1])
+    if run["status"] == "completed":
+        yield seconds(run["updated_at"]), ("workflow_run", "completed", *key)
+
+
+def told_of_job(run: dict[str, Any], job: dict[str, Any]) -> Iterator[tuple[datetime, Told]]:
+    created, started, ended = (
+        job[name] and seconds(job[name]) for name in ("created_at", "started_at", "completed_at")
+    )
+    key = job["id"], job["run_attempt"]
+    if ended and ended < seconds(run["run_started_at"]):
+        return  # carried over
+    if ended is None or created < ended:
+        yield created, ("workflow_job", "queued", *key)
+    if job["runner_id"]:
+        yield started, ("workflow_job", "in_progress", *key)
+    if ended:
+        yield ended, ("workflow_job", "completed", *key)
+
+
+def spooled(home: Path) -> list[Delivery]:
+    return [one for path in ready_segments(home) for one in read_segment(path).deliveries]
+
+
+def told_by(delivery: Delivery) -> Told:
+    subject = delivery.payload[delivery.event]
+    return delivery.event, delivery.payload["action"], subject["id"], subject["run_attempt"]
+
+
+@dataclass
+class Hour:
+    """A busy hour as it was sent, and the demo organisation at its end."""
+
+    home: Path
+    visitor: Visitor
+    sent: list[Delivery]
+    expected: set[Told]
+
+
+@pytest.fixture(scope="module")
+def hour(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hour]:
+    """Let an hour pass in three looks, with main broken for two minutes of it, and everything sent be received."""
+    home = tmp_path_factory.mktemp("receiver")
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        patch.setattr(sending, "LOOKS_EVERY", 0.02)
+        with receiving(home) as url:
+            visitor = Visitor(stack, BEGAN, days=3, receiver=sender_to(url))
+            for minutes in (20, 2, 38):
+                visitor.wait(minutes=minutes)
+                visitor.switch(broken=minutes == 20)
+                told = expected(visitor, BEGAN)
+                count = len(told) + len(ended_operations(visitor))
+                until(partial(received_all, url, count))
+        yield Hour(home, visitor, spooled(home), told)
+
+
+def received_all(url: str, count: int) -> bool:
+    """Tell whether so many deliveries were received, all of them well."""
+    answers = requests.get(f"{url}/healthz", timeout=5).json()["answers"]
+    assert set(answers) <= {"202"}
+    return bool(answers.get("202", 0) >= count)
+
+
+def ended_operations(visitor: Visitor) -> list[str]:
+    """Return the operations that ended in the hour, by the events that Kubernetes keeps for so long."""
+    listed = visitor.ask("/argo-cd/api/v1/applications").json()["items"]
+    found = []
+    for one in listed:
+        events = visitor.ask(f"/argo-cd/api/v1/applications/{one['metadata']['name']}/events").json()["items"] or []
+        ended = [event for event in events if event["reason"] == "OperationCompleted"]
+        found += [
+            one["metadata"]["uid"]
+            for event in ended
+            if BEGAN <= seconds(event["lastTimestamp"]) < visitor.now  # it is told of a second later
+        ]
+    return found
+
+
+def test_everything_that_happens_is_told_once(hour: Hour) -> None:
+    """Each event of each run and job as the API shows them; re-runs, cancelled and skipped jobs, a burst."""
+    of_github = [one for one in hour.sent if one.event != "argocd_notification"]
+    assert sorted(map(told_by, of_github)) == sorted(hour.expected)
+    assert len({one.delivery_id for one in of_github}) == len(of_github) > 300
+    assert len(hour.sent) - len(of_github) == len(ended_operations(hour.visitor)) > 2
+    conclusions = {one.payload[one.event]["conclusion"] for one in of_github}
+    assert conclusions >= {None, "success", "failure", "skipped"}
+
+
+def test_a_payload_is_of_its_moment(hour: Hour) -> None:
+    """Status and times are as they were then; what goes with every event names where and who."""
+    for one in hour.sent:
+        if one.event == "argocd_notification":
+            continue
+        subject, action = one.payload[one.event], one.payload["action"]
+        assert subject["status"] == {"requested": "queued"}.get(action, action), one.payload
+        assert (subject["conclusion"] is None) == (action != "completed")
+        assert one.payload["repository"]["full_name"] == "phoenix/platform"
+        assert one.payload["repository"]["pushed_at"] <= subject.get("updated_at", "2026-11-19T11")
+        assert (one.payload["organization"]["login"], one.payload["sender"]["type"]) == ("phoenix", "User")
+
+
+def test_drained_it_is_what_polling_finds(hour: Hour, tmp_path: Path) -> None:
+    """Runs, jobs, steps and operations in staging are those that a poll at the end of the hour brings."""
+    assert drain(hour.home).error_count == 0
+    sent = staging(hour.home)
+    polled = settings_of(hour.visitor.address, tmp_path / "polled", PHOENIX_GITHUB_DETAIL="live")
+    sync_github(polled, clock=lambda: hour.visitor.now)
+    sync_argocd(polled, clock=lambda: hour.visitor.now)
+    found = staging(polled.home)
+    for table, keys, moved in (
+        ("github_run_attempts", ("run_id", "run_attempt"), ("updated_at",)),
+        ("github_jobs", ("job_id",), ()),
+        ("github_steps", ("job_id", "step_number"), ("status", "conclusion", "started_at", "completed_at")),
+        ("argocd_operations", ("uid", "started_at"), ()),
+    ):
+        ours, theirs = by_key(sent[table], keys, moved), by_key(found[table], keys, moved)
+        common = set(ours) & set(theirs)
+        assert {key: ours[key] for key in common} == {key: theirs[key] for key in common}
+        assert len(common) > 10 or table == "argocd_operations"
+        assert set(ours) <= set(theirs) or table == "argocd_operations"  # of which a poll sees the last
+    told = {(run, attempt) for event, _, run, attempt in hour.expected if event == "workflow_run"}
+    assert {(row["run_id"], row["run_attempt"]) for row in sent["github_run_attempts"]} == told
+    assert len(sent["argocd_operations"]) == len(ended_operations(hour.visitor))
+
+
+def settings_of(address: str, home: Path, **changes: str) -> Settings:
+    environ = {
+        "PHOENIX_HOME": str(home),
+        "PHOENIX_GITHUB_API_URL": address,
+        "PHOENIX_GITHUB_REPOSITORIES": "phoenix/platform",
+        "PHOENIX_GITHUB_SINCE": "14d",
+        "PHOENIX_ARGOCD_URL": f"{address}/argo-cd",
+        "PHOENIX_ARGOCD_TOKEN": "demo",
+    }
+    return load_settings({**environ, **changes})
+
+
+def staging(home: Path) -> dict[str, list[dict[str, Any]]]:
+    """Load what was landed and return the rows of the tables to compare."""
+    with writing(home) as connection:
+        load_landing(connection, home, MODELS)
+        return {
+            table: connection.sql(f"select * from staging.{table}").arrow().read_all().to_pylist() for table in TABLES
+        }
+
+
+def by_key(rows: list[dict[str, Any]], keys: tuple[str, ...], moved: tuple[str, ...]) -> dict[tuple[Any, ...], Any]:
+    """Return the rows of a table by their keys, less how we saw them, and of open ones less what still moves."""
+    found = {}
+    for row in rows:
+        left_out = {*OURS, *(moved if row.get("status_rank") != DONE else ())}
+        found[tuple(row[key] for key in keys)] = {name: value for name, value in row.items() if name not in left_out}
+    return found
