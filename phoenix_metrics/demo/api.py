@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from phoenix_metrics.demo import manners
+from phoenix_metrics.demo import check_suites, manners
 from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
 from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
@@ -29,6 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BY_NAME = "/repos/{owner}/{repo}"
 _BY_ID = "/repositories/{repository_id}"
 ARGOCD_ROOT = "/argo-cd"
+_POINTS = 5_000  # of GraphQL, an hour
 _ENTERPRISE = "/api/v3"  # where GitHub Enterprise Server keeps its API
 
 
@@ -78,12 +79,15 @@ class _Server:
         self._world = world
         self._webhook = sender.webhooks.get(world) if sender else None
         self._desk = desk
+        self._points = Desk(_POINTS)
         self._clock = clock
         self._pace = pace
 
     def routes(self) -> Iterator[Route]:
         """Yield every address, each also in its GitHub Enterprise Server form."""
         yield Route("/_control", self._control, methods=["GET", "POST", "DELETE"])
+        for path in ("/graphql", "/api/graphql"):
+            yield Route(path, self._graphql, methods=["POST"])
         for root in ("", _ENTERPRISE):
             yield Route(f"{root}/rate_limit", self._rate_limit)
             for path, endpoint in OF_ORGANIZATION.items():
@@ -133,8 +137,21 @@ class _Server:
         token = request.headers.get("authorization", "")
         if manners.is_bad(token):
             return manners.refuse(manners.bad_credentials(), {})
-        budget = self._desk.budget(token, self._now())
-        return JSONResponse(manners.rate_limit(budget), headers=manners.budget_headers(budget))
+        budget, points = (desk.budget(token, self._now()) for desk in (self._desk, self._points))
+        return JSONResponse(manners.rate_limit(budget, points), headers=manners.budget_headers(budget))
+
+    async def _graphql(self, request: Request) -> Response:
+        self._desk.requests["/graphql"] += 1
+        token, body = request.headers.get("authorization", ""), await request.body()
+        if manners.is_bad(token):
+            return manners.refuse(manners.bad_credentials(), {})
+        points = self._points.budget(token, self._now())
+        if points.is_spent:
+            payload = manners.points_spent()
+        else:
+            points.used += check_suites.COST
+            payload = check_suites.answer([self._world], body, points, self._now())
+        return JSONResponse(payload, headers=manners.budget_headers(points, "graphql"))
 
     async def _control(self, request: Request) -> Response:
         if request.method == "DELETE":

@@ -121,7 +121,7 @@ class Webhook:
             "Accept": "*/*",
             "Content-Type": "application/json",
             "User-Agent": f"GitHub-Hookshot/{happening.key[:7]}",
-            "X-GitHub-Delivery": _guid(happening),
+            "X-GitHub-Delivery": guid_of(happening),
             "X-GitHub-Event": happening.event,
             "X-GitHub-Hook-ID": str(self.id),
             "X-GitHub-Hook-Installation-Target-ID": str(addresses.REPOSITORY_ID),
@@ -144,7 +144,7 @@ class Webhook:
     def _remember(self, happening: Happening, answer: Answer, *, is_redelivery: bool) -> None:
         now = self._clock()
         self._number = max(self._number + 1, (now - _ERA) * _PER_SECOND)
-        self._log.append(Delivery(self._number, _guid(happening), happening, now, is_redelivery, answer))
+        self._log.append(Delivery(self._number, guid_of(happening), happening, now, is_redelivery, answer))
         while self._log[0].delivered_at <= now - KEPT_SECONDS:
             self._log.popleft()
 
@@ -213,7 +213,7 @@ class Webhook:
 _UNUSED = {"code": None, "status": "unused", "message": None}
 
 
-def _guid(happening: Happening) -> str:
+def guid_of(happening: Happening) -> str:
     """Return the id of a delivery, which is the same whenever and however often it is sent."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{addresses.WEB}/{happening.event}/{happening.key}"))
 

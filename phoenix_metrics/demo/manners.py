@@ -93,13 +93,19 @@ def spent() -> RefusalError:
     return RefusalError(403, "API rate limit exceeded for user ID 410201.", _LIMITS)
 
 
-def rate_limit(budget: Budget) -> dict[str, Any]:
-    """Return what `/rate_limit` answers; only the core budget is ever spent here."""
+def points_spent() -> dict[str, Any]:
+    """Return GraphQL's refusal, with status 200, of a token whose points are spent."""
+    return {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 410201."}]}
+
+
+def rate_limit(budget: Budget, points: Budget) -> dict[str, Any]:
+    """Return what `/rate_limit` answers; `points` are GraphQL's, and nothing is ever searched here."""
     unspent = Budget(_SEARCH_LIMIT, budget.reset_at).shown()
-    return {"resources": {"core": budget.shown(), "search": unspent}, "rate": budget.shown()}
+    resources = {"core": budget.shown(), "graphql": points.shown(), "search": unspent}
+    return {"resources": resources, "rate": budget.shown()}
 
 
-def budget_headers(budget: Budget) -> dict[str, str]:
+def budget_headers(budget: Budget, resource: str = "core") -> dict[str, str]:
     """Return the headers that tell the caller what is left."""
     shown = {f"x-ratelimit-{name}": str(value) for name, value in budget.shown().items()}
-    return {**shown, "x-ratelimit-resource": "core"}
+    return {**shown, "x-ratelimit-resource": resource}

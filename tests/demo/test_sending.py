@@ -1,29 +1,40 @@
 """What the demo organisation sends by itself, into the real receiver: the same as polling finds, and nothing twice."""
 
+import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import requests
 
 from phoenix_metrics.defs.argocd import sync_argocd
 from phoenix_metrics.defs.deliveries import drain
+from phoenix_metrics.defs.intake import connect
 from phoenix_metrics.defs.polling import sync_github
 from phoenix_metrics.demo import sending
+from phoenix_metrics.demo.breakage import BreakageLog
+from phoenix_metrics.demo.happenings import Diary
+from phoenix_metrics.demo.hooks import guid_of
 from phoenix_metrics.demo.sending import Receiver
+from phoenix_metrics.demo.universe import Universe
+from phoenix_metrics.demo.world import World
 from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.sources.github.redelivery import ask_again
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 from phoenix_metrics.webhooks.receiver import receiver
 from phoenix_metrics.webhooks.spool import Delivery, Spool, read_segment, ready_segments
 from tests.conftest import MODELS
 from tests.demo.conftest import Visitor, serving
+from tests.demo.test_api import OPENAPI, _nullable
 
 SECRET, ARGOCD_SECRET = "hush", "hush, too"
 BEGAN = datetime(2026, 11, 19, 10, tzinfo=UTC)  # a Thursday morning with re-runs, failures and deliveries
@@ -50,11 +61,11 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def receiving(home: Path) -> Iterator[str]:
+def receiving(home: Path, port: int | None = None) -> Iterator[str]:
     """Run the receiver over a home and give its address; it ends in order."""
     spool = Spool(home)
     try:
-        with serving(receiver(spool, SECRET, ARGOCD_SECRET, {"argocd"})) as address:
+        with serving(receiver(spool, SECRET, ARGOCD_SECRET, {"argocd"}), port) as address:
             yield address
     finally:
         spool.close()
@@ -239,3 +250,93 @@ def by_key(rows: list[dict[str, Any]], keys: tuple[str, ...], moved: tuple[str, 
         left_out = {*OURS, *(moved if row.get("status_rank") != DONE else ())}
         found[tuple(row[key] for key in keys)] = {name: value for name, value in row.items() if name not in left_out}
     return found
+
+
+HOOK = "/repos/phoenix/platform/hooks/1022480933"
+
+
+def deliveries(visitor: Visitor, **query: Any) -> list[dict[str, Any]]:
+    """Return the log of the webhook, page by page."""
+    answer = visitor.session.get(f"{visitor.address}{HOOK}/deliveries", params={"per_page": 100, **query})
+    found = answer.json()
+    while "next" in answer.links:
+        answer = visitor.session.get(answer.links["next"]["url"])
+        found += answer.json()
+    return found
+
+
+def complaints(listed: list[dict[str, Any]]) -> list[str]:
+    """Return where GitHub's OpenAPI describes a list of deliveries otherwise."""
+    if not OPENAPI.exists():
+        pytest.skip("GitHub's OpenAPI description is not next to this checkout")
+    described = json.loads(OPENAPI.read_text("utf-8"))
+    item = _nullable(described["components"]["schemas"]["hook-delivery-item"])
+    validator = jsonschema.Draft4Validator({"type": "array", "items": item}, format_checker=jsonschema.FormatChecker())
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(listed)]
+
+
+def test_the_log_of_deliveries_is_githubs(hour: Hour) -> None:
+    """Every delivery is listed, newest first, and shown with what was sent and answered; pages follow a cursor."""
+    listed = deliveries(hour.visitor)
+    assert complaints(listed) == []
+    of_github = {one.delivery_id: one for one in hour.sent if one.event != "argocd_notification"}
+    assert sorted(one["guid"] for one in listed) == sorted(of_github)
+    assert [one["id"] for one in listed] == sorted((one["id"] for one in listed), reverse=True)
+    assert {(one["status_code"], one["status"], one["redelivery"]) for one in listed} == {(202, "OK", False)}
+    assert deliveries(hour.visitor, status="failure") == []
+    shown = hour.visitor.ask(f"{HOOK}/deliveries/{listed[0]['id']}").json()
+    assert shown["request"]["payload"] == of_github[listed[0]["guid"]].payload
+    assert shown["request"]["headers"]["X-GitHub-Delivery"] == listed[0]["guid"]
+    assert json.loads(shown["response"]["payload"]) == {"status": "stored"}
+    assert {**shown, **listed[0]} == shown
+    [hook] = hour.visitor.get("/hooks")
+    assert hook == hour.visitor.get(f"/hooks/{hook['id']}")
+    assert (hook["config"]["url"][-7:], hook["config"]["secret"]) == ("/github", "********")
+    for unknown in (f"{HOOK}1", f"{HOOK}1/deliveries", f"{HOOK}/deliveries/1", f"{HOOK}/deliveries/x"):
+        assert hour.visitor.ask(unknown).status_code == 404
+    assert hour.visitor.session.post(f"{hour.visitor.address}{HOOK}/deliveries/1/attempts").status_code == 404
+
+
+def test_what_is_told_depends_on_no_look(hour: Hour) -> None:
+    """After a restart, with other looks and another memory, the same is sent under the same ids."""
+    since, end = int(BEGAN.timestamp()), int(BEGAN.timestamp()) + 3600
+    whole, pieces = (Diary(World(Universe(), days, BreakageLog()), since) for days in (60, 3))
+    told = whole.news(end)
+    in_pieces = [one for minutes in (7, 7, 3, 20, 60) for one in pieces.news(since + minutes * 60)]
+    assert [(one.at, one.key, one.event) for one in in_pieces] == [(one.at, one.key, one.event) for one in told]
+    assert {guid_of(one) for one in told} < {one.delivery_id for one in hour.sent}  # which had a burst, too
+
+
+def test_what_failed_is_asked_for_again(visit: Callable[..., Visitor], tmp_path: Path, free_port: int) -> None:
+    """While the receiver is away deliveries fail, once each; then the redelivery loop brings every one of them."""
+    tonight = datetime.now(UTC).replace(hour=2, minute=0, second=0, microsecond=0)
+    began = tonight if tonight < datetime.now(UTC) - timedelta(hours=1) else tonight - timedelta(days=1)
+    home = tmp_path / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "LOOKS_EVERY", 0.02)
+        visitor = visit(now=began, days=3, receiver=sender_to(f"http://127.0.0.1:{free_port}"))
+        visitor.wait(hours=1)  # the nightly build, whatever else
+        told = expected(visitor, began)
+        until(lambda: len(deliveries(visitor)) == len(told))
+        assert {one["status"] for one in deliveries(visitor)} == {"failed to connect to host"}
+        client = connect(settings_of(visitor.address, home)).client_for("phoenix/platform")
+        with receiving(home, free_port):
+            assert ask_again(client, "/repositories/612480933/hooks") == len(told) > 3
+            until(lambda: len(deliveries(visitor, status="success")) == len(told))
+            assert ask_again(client, "/repositories/612480933/hooks") == 0
+    assert sorted(map(told_by, spooled(home))) == sorted(told)
+    assert sum(one["redelivery"] for one in deliveries(visitor)) == len(told)
+
+
+def test_a_receiver_that_hangs_slows_nobody(visit: Callable[..., Visitor]) -> None:
+    """The API answers while every delivery waits for the receiver, and the server ends without waiting for it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "LOOKS_EVERY", 0.02)
+        visitor = visit(now=BEGAN, days=3, receiver=sender_to(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        visitor.runs()
+        visitor.wait(minutes=20)
+        silent.accept()
+        asked = time.monotonic()
+        assert visitor.ask("/repos/phoenix/platform/actions/runs").status_code == 200
+        assert time.monotonic() - asked < 2
+        assert deliveries(visitor) == []
