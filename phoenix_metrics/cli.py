@@ -136,6 +136,9 @@ def dashboard() -> None:
 def demo(
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+    repositories: Annotated[
+        int, typer.Option(min=1, max=5000, help="How many repositories it has, phoenix/platform among them.")
+    ] = 1,
     webhooks: Annotated[
         str, typer.Option(help="Where it sends webhooks and notifications: a `phoenix webhooks`.")
     ] = "",
@@ -146,7 +149,14 @@ def demo(
     settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     receiver = _receiver(settings, webhooks) if webhooks else None
-    serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json", receiver=receiver)
+    serve(
+        port=settings.demo_port,
+        seed=seed,
+        pace=pace,
+        state_file=settings.home / "demo.json",
+        repositories=repositories,
+        receiver=receiver,
+    )
 
 
 def _receiver(settings: Settings, url: str) -> "Receiver":

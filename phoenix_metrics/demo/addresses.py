@@ -1,17 +1,13 @@
-"""The objects that GitHub repeats everywhere: users, the organisation and the repository, full of addresses."""
+"""The objects that GitHub repeats everywhere: users, the organisation and its repositories, full of addresses."""
 
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from phoenix_metrics.demo.repositories import ORGANIZATION, ORGANIZATION_ID, Repository
 from phoenix_metrics.demo.team import Developer
 from phoenix_metrics.demo.times import FOUNDED_AT
 
-ORGANIZATION = "phoenix"
-ORGANIZATION_ID = 98_310_021
-REPOSITORY = "platform"
-REPOSITORY_ID = 612_480_933
-FULL_NAME = f"{ORGANIZATION}/{REPOSITORY}"
-WEB = f"https://github.com/{FULL_NAME}"
 DEFAULT_BRANCH = "main"
 
 _USER_LINKS = {
@@ -94,14 +90,22 @@ _AT_REST = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A repository under one API root."""
+
+    api: str
+    repository: Repository
+
+    @property
+    def url(self) -> str:
+        """The repository's address."""
+        return f"{self.api}/repos/{self.repository.full_name}"
+
+
 def organization(api: str) -> dict[str, Any]:
     """Return the organisation as the API shows an account."""
     return _account(api, ORGANIZATION, ORGANIZATION_ID, "Organization")
-
-
-def repository_url(api: str) -> str:
-    """Return the address of the repository under one API root."""
-    return f"{api}/repos/{FULL_NAME}"
 
 
 @lru_cache(maxsize=256)
@@ -110,43 +114,49 @@ def user(api: str, developer: Developer) -> dict[str, Any]:
     return _account(api, developer.login, developer.id, "User")
 
 
-@lru_cache(maxsize=16)
-def repository(api: str) -> dict[str, Any]:
-    """Return the repository as the API shows it inside runs."""
-    url = repository_url(api)
+def bot(api: str, app: str, number: int) -> dict[str, Any]:
+    """Return the account in whose name an app acts."""
+    return _account(api, f"{app}[bot]", number, "Bot")
+
+
+@lru_cache(maxsize=256)
+def repository(place: Place) -> dict[str, Any]:
+    """Return a repository as the API shows it inside runs."""
+    known = place.repository
     return {
-        "id": REPOSITORY_ID,
-        "node_id": f"R_{REPOSITORY_ID}",
-        "name": REPOSITORY,
-        "full_name": FULL_NAME,
+        "id": known.id,
+        "node_id": f"R_{known.id}",
+        "name": known.name,
+        "full_name": known.full_name,
         "private": True,
-        "owner": _account(api, ORGANIZATION, ORGANIZATION_ID, "Organization"),
-        "html_url": WEB,
+        "owner": organization(place.api),
+        "html_url": known.web,
         "description": "Phoenix Platform: observability pipelines with less cost",
         "fork": False,
-        "url": url,
-        **{name: url + path for name, path in _REPOSITORY_LINKS.items()},
+        "url": place.url,
+        **{name: place.url + path for name, path in _REPOSITORY_LINKS.items()},
     }
 
 
-def listed_repository(api: str, pushed_at: str) -> dict[str, Any]:
-    """Return the repository as lists of repositories show it."""
+def listed_repository(place: Place, pushed_at: str) -> dict[str, Any]:
+    """Return a repository as lists of repositories show it."""
+    known = place.repository
     return {
-        **repository(api),
+        **repository(place),
         **_AT_REST,
-        "git_url": f"git://github.com/{FULL_NAME}.git",
-        "ssh_url": f"git@github.com:{FULL_NAME}.git",
-        "clone_url": f"{WEB}.git",
-        "svn_url": WEB,
+        "git_url": f"git://github.com/{known.full_name}.git",
+        "ssh_url": f"git@github.com:{known.full_name}.git",
+        "clone_url": f"{known.web}.git",
+        "svn_url": known.web,
         "created_at": FOUNDED_AT,
         "updated_at": pushed_at,
         "pushed_at": pushed_at,
     }
 
 
-def full_repository(api: str, pushed_at: str) -> dict[str, Any]:
-    """Return the repository as its own page shows it."""
-    return {**listed_repository(api, pushed_at), "network_count": 0, "subscribers_count": 12}
+def full_repository(place: Place, pushed_at: str) -> dict[str, Any]:
+    """Return a repository as its own page shows it."""
+    return {**listed_repository(place, pushed_at), "network_count": 0, "subscribers_count": 12}
 
 
 def _account(api: str, login: str, number: int, kind: str) -> dict[str, Any]:

@@ -10,18 +10,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from phoenix_metrics.demo import check_suites, manners
-from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
+from phoenix_metrics.demo import check_suites, manners, storage
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
-from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
+from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE
+from phoenix_metrics.demo.context_endpoints import OF_ORGANIZATION, OF_REPOSITORY
 from phoenix_metrics.demo.deliveries import LivingCluster
-from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
+from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
+from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing, page
 from phoenix_metrics.demo.sending import Receiver, Sender
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
-from phoenix_metrics.demo.world import World
 
 Clock = Callable[[], datetime]
 Handler = Callable[[Request], Awaitable[Response]]
@@ -46,19 +46,20 @@ def app(
     state_file: Path | None = None,
     clock: Clock = utc_now,
     hourly_limit: int = 15_000,
+    repositories: int = 1,
     receiver: Receiver | None = None,
     address: str = "http://127.0.0.1:8990",
 ) -> Starlette:
-    """Return the server's application; it reads the time from `clock` only.
+    """Return the server's application; it reads the time from `clock` only. Raises ValueError as Organization does.
 
     While it is served with its lifespan it sends to `receiver`; what it sends names `address` as its own.
     """
-    universe = Universe(seed, pace)
-    world = World(universe, days, BreakageLog(state_file))
-    living = LivingCluster(universe, world, days)
-    sender = Sender([world], living, receiver, address, lambda: int(clock().timestamp())) if receiver else None
-    github = _Server(world, Desk(hourly_limit), clock, pace, sender).routes()
-    return Starlette(routes=[*_argocd(living, clock), *github], lifespan=sender.sending if sender else None)
+    organization = Organization(seed, days, pace, repositories, state_file)
+    living = LivingCluster(Universe(seed, pace), organization.platform, days)
+    sender = Sender(organization, living, receiver, address, lambda: int(clock().timestamp())) if receiver else None
+    github = _Server(organization, Desk(hourly_limit), clock, pace, sender).routes()
+    routes = [*_argocd(living, clock), *storage.routes(organization, clock), *github]
+    return Starlette(routes=routes, lifespan=sender.sending if sender else None)
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
@@ -75,9 +76,11 @@ def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
 class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
-    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float, sender: Sender | None = None) -> None:
-        self._world = world
-        self._webhook = sender.webhooks.get(world) if sender else None
+    def __init__(
+        self, organization: Organization, desk: Desk, clock: Clock, pace: float, sender: Sender | None = None
+    ) -> None:
+        self._organization = organization
+        self._hooks = sender.hooks if sender else None
         self._desk = desk
         self._points = Desk(_POINTS)
         self._clock = clock
@@ -92,12 +95,12 @@ class _Server:
             yield Route(f"{root}/rate_limit", self._rate_limit)
             for path, endpoint in OF_ORGANIZATION.items():
                 yield Route(root + path, self._handler(path, endpoint))
-            reading = {**OF_REPOSITORY, **(self._webhook.reading() if self._webhook else {})}
+            reading = {**OF_REPOSITORY, **(self._hooks.reading() if self._hooks else {})}
             for path, endpoint in reading.items():
                 handler = self._handler(_BY_NAME + path, endpoint, list_path=_BY_ID + path)
                 yield Route(root + _BY_NAME + path, handler)
                 yield Route(root + _BY_ID + path, handler)
-            for path, endpoint in self._webhook.doing().items() if self._webhook else ():
+            for path, endpoint in self._hooks.doing().items() if self._hooks else ():
                 handler = self._handler(_BY_NAME + path, endpoint, status=202)
                 yield Route(root + _BY_NAME + path, handler, methods=["POST"])
                 yield Route(root + _BY_ID + path, handler, methods=["POST"])
@@ -125,12 +128,18 @@ class _Server:
     def _look_up(self, request: Request, endpoint: Endpoint, list_path: str) -> tuple[object, dict[str, str]]:
         root = _ENTERPRISE if request.url.path.startswith(_ENTERPRISE) else ""
         api = f"{request.url.scheme}://{request.headers.get('host', request.url.netloc)}{root}"
-        _check_repository(request.path_params)
-        question = Question(self._world, self._now(), api, request.path_params, dict(request.query_params))
+        world = self._organization.world_at(request.path_params)
+        if world is None:
+            raise not_found()
+        question = Question(
+            self._organization, world, self._now(), api, request.path_params, dict(request.query_params)
+        )
         found = endpoint(question)
         if not isinstance(found, Listing):
             return found, {}
-        return page(found, question.query, api + list_path.format(**{**question.path, "repository_id": REPOSITORY_ID}))
+        return page(
+            found, question.query, api + list_path.format(**{**question.path, "repository_id": world.repository.id})
+        )
 
     async def _rate_limit(self, request: Request) -> Response:
         self._desk.requests["/rate_limit"] += 1
@@ -150,7 +159,7 @@ class _Server:
             payload = manners.points_spent()
         else:
             points.used += check_suites.COST
-            payload = check_suites.answer([self._world], body, points, self._now())
+            payload = check_suites.answer(self._organization.worlds, body, points, self._now())
         return JSONResponse(payload, headers=manners.budget_headers(points, "graphql"))
 
     async def _control(self, request: Request) -> Response:
@@ -163,7 +172,7 @@ class _Server:
                 "now": written(self._now()),
                 "requests": dict(self._desk.requests),
                 "total": self._desk.requests.total(),
-                "broken": self._world.breakages.current is not None,
+                "broken": self._organization.breakages.current is not None,
                 "pace": self._pace,
             }
         )
@@ -180,20 +189,13 @@ class _Server:
         if not isinstance(rate, int) or not 1 <= rate <= MOST_RUNS_PER_MINUTE:
             return f"runs_per_minute: expected a whole number from 1 to {MOST_RUNS_PER_MINUTE}"
         if wish["break"]:
-            self._world.breakages.break_main(self._now(), rate)
+            self._organization.breakages.break_main(self._now(), rate)
         else:
-            self._world.breakages.mend(self._now())
+            self._organization.breakages.mend(self._now())
         return None
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
-
-
-def _check_repository(path: dict[str, str]) -> None:
-    by_name = "owner" not in path or f"{path['owner']}/{path['repo']}".lower() == FULL_NAME
-    by_id = path.get("repository_id", str(REPOSITORY_ID)) == str(REPOSITORY_ID)
-    if not (by_name and by_id):
-        raise not_found()
 
 
 def _unknown(_: Question) -> Listing:

@@ -107,9 +107,9 @@ def burst_run(universe: Universe, at: int, ordinal: int) -> Run:
         started_at=at,
         settled_at=failed.completed_at + 3,
         conclusion="failure",
-        jobs=numbered(jobs, at, identity.BURST),
+        jobs=numbered(universe, jobs, at, identity.BURST),
     )
-    return Run(identity.run_id(at, identity.BURST), ordinal, trigger, (attempt,))
+    return Run(identity.run_id(at, universe.repository.number, identity.BURST), ordinal, trigger, (attempt,))
 
 
 def _failed_at_once(universe: Universe, template: JobTemplate, at: int) -> Job:

@@ -51,6 +51,18 @@ def pushes(universe: Universe, day: int) -> tuple[Trigger, ...]:
     return _one_per_second(found)
 
 
+def story(universe: Universe, number: int) -> Story | None:
+    """Return the pull request with this number, if there will ever be one."""
+    opened = FOUNDED + (number - 1) // _numbers_per_day(universe)
+    return next((known for known in stories(universe, opened) if known.number == number), None)
+
+
+def stories_until(universe: Universe, first_day: int, last_day: int) -> Iterator[Story]:
+    """Yield the pull requests with a push or a merge between two days, and some that had neither any more."""
+    for day in range(max(FOUNDED, first_day - _LONGEST_STORY_DAYS), last_day + 1):
+        yield from stories(universe, day)
+
+
 def main_head(universe: Universe, at: int) -> Commit:
     """Return the commit at the head of main at a moment."""
     for day in range(at // DAY, FOUNDED - 1, -1):
@@ -70,17 +82,23 @@ def _one_per_second(found: list[Trigger]) -> tuple[Trigger, ...]:
 
 @lru_cache(maxsize=64)
 def _triggers_of_stories(universe: Universe, opened: int) -> tuple[Trigger, ...]:
-    return tuple(trigger for story in _stories(universe, opened) for trigger in _triggers(universe, story))
+    return tuple(trigger for story in stories(universe, opened) for trigger in _triggers(universe, story))
 
 
-def _stories(universe: Universe, day: int) -> tuple[Story, ...]:
+@lru_cache(maxsize=256)
+def stories(universe: Universe, day: int) -> tuple[Story, ...]:
+    """Return the pull requests that are opened on a day, as they will have been in the end."""
     dice = universe.dice("stories", day)
-    first = (day - FOUNDED) * round(_NUMBERS_PER_DAY * max(1.0, universe.pace)) + 1
+    first = (day - FOUNDED) * _numbers_per_day(universe) + 1
     count = universe.count(dice, 1.6 if is_weekend(day) else 10.2)
-    stories = [_story(dice, day, first + index) for index in range(count)]
-    if stories and day % _MALFORMED_CYCLE == _MALFORMED_PHASE:
-        stories[0] = replace(stories[0], is_malformed=True)
-    return tuple(stories)
+    opened = [_story(dice, day, first + index) for index in range(count)]
+    if opened and day % _MALFORMED_CYCLE == _MALFORMED_PHASE:
+        opened[0] = replace(opened[0], is_malformed=True)
+    return tuple(opened)
+
+
+def _numbers_per_day(universe: Universe) -> int:
+    return round(_NUMBERS_PER_DAY * max(1.0, universe.pace))
 
 
 def _story(dice: Random, day: int, number: int) -> Story:
@@ -120,7 +138,7 @@ def _triggers(universe: Universe, story: Story) -> Iterator[Trigger]:
     for index, at in enumerate(story.pushed_at):
         yield _pull_request_push(universe, story, index, at)
     if story.merged_at is not None:
-        yield _merge(universe, story, story.merged_at)
+        yield merge(universe, story, story.merged_at)
 
 
 def _pull_request_push(universe: Universe, story: Story, index: int, at: int) -> Trigger:
@@ -144,7 +162,8 @@ def _pull_request_push(universe: Universe, story: Story, index: int, at: int) ->
     )
 
 
-def _merge(universe: Universe, story: Story, at: int) -> Trigger:
+def merge(universe: Universe, story: Story, at: int) -> Trigger:
+    """Return the push to main that the merge of a pull request makes."""
     dice = universe.dice("merge", story.number)
     title = f"{story.title} (#{story.number})"
     return Trigger(

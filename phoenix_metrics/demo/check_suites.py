@@ -1,11 +1,12 @@
 """The jobs of runs as GraphQL has them: check suites by their ids, and the check runs in them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from phoenix_metrics.demo.graphql import FieldError, Node, QueryError, execute
+from phoenix_metrics.demo.identity import repository_of_run
 from phoenix_metrics.demo.manners import Budget
 from phoenix_metrics.demo.moment import job_state, visible_attempts, visible_jobs
 from phoenix_metrics.demo.payloads import node_id, run_of_suite
@@ -17,19 +18,19 @@ COST = 1  # points: a hundredth for each connection, of which a query can have a
 _MOST = 100  # ids of a query, and items of a connection
 
 
-def answer(worlds: Iterable[World], body: bytes, budget: Budget, now: int) -> dict[str, Any]:
+def answer(worlds: Sequence[World], body: bytes, budget: Budget, now: int) -> dict[str, Any]:
     """Return what GraphQL answers to a request that the budget, of points, has been charged for."""
     try:
         asked = json.loads(body)
         query, variables = asked["query"], asked.get("variables") or {}
-        return execute(query, variables, _root(list(worlds), budget, now))
+        return execute(query, variables, _root(worlds, budget, now))
     except (ValueError, KeyError, TypeError):
         return {"errors": [{"message": "A query attribute must be specified and must be a string."}]}
     except QueryError as error:
         return {"errors": [{"message": str(error)}]}
 
 
-def _root(worlds: list[World], budget: Budget, now: int) -> Node:
+def _root(worlds: Sequence[World], budget: Budget, now: int) -> Node:
     def nodes(arguments: Mapping[str, Any]) -> list[Node | FieldError]:
         ids = arguments.get("ids")
         if not isinstance(ids, list) or len(ids) > _MOST:
@@ -46,13 +47,17 @@ def _rate_limit(budget: Budget) -> Node:
     return Node("RateLimit", {"cost": COST, "nodeCount": 0, **shown, "resetAt": written(shown["reset"])})
 
 
-def _suite(worlds: list[World], suite: str, now: int) -> Node | FieldError:
+def _suite(worlds: Sequence[World], suite: str, now: int) -> Node | FieldError:
     number = run_of_suite(suite)
-    found = (world.run(number, now) for world in worlds) if number is not None else ()
-    run = next((run for run in found if run is not None), None)
+    run = None if number is None else _run(worlds, number, now)
     if run is None:
         return FieldError("NOT_FOUND", f"Could not resolve to a node with the global id of '{suite}'.")
     return Node("CheckSuite", {"id": suite, "checkRuns": partial(_check_runs, run, now)})
+
+
+def _run(worlds: Sequence[World], run_id: int, now: int) -> Run | None:
+    repository = repository_of_run(run_id)
+    return worlds[repository].run(run_id, now) if repository < len(worlds) else None
 
 
 def _check_runs(run: Run, now: int, arguments: Mapping[str, Any]) -> Node:

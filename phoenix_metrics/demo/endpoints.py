@@ -6,9 +6,11 @@ from typing import Any
 
 from phoenix_metrics.demo import addresses, payloads
 from phoenix_metrics.demo.filters import FILTERS, BadFilterError, matching
-from phoenix_metrics.demo.manners import RefusalError
+from phoenix_metrics.demo.manners import Moved, RefusalError
 from phoenix_metrics.demo.moment import visible_attempts, visible_jobs
+from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing
+from phoenix_metrics.demo.repositories import ORGANIZATION
 from phoenix_metrics.demo.runs import Attempt, Job, Run
 from phoenix_metrics.demo.times import FOUNDED_AT, written
 from phoenix_metrics.demo.workflows import WORKFLOWS
@@ -19,11 +21,17 @@ from phoenix_metrics.demo.world import World
 class Question:
     """A request: what is asked of which world at which moment, under which API root."""
 
+    organization: Organization
     world: World
     now: int
     api: str
     path: Mapping[str, str]
     query: Mapping[str, str]
+
+    @property
+    def place(self) -> addresses.Place:
+        """The repository that is asked about, under this root."""
+        return addresses.Place(self.api, self.world.repository)
 
     def number(self, name: str) -> int:
         """Return a number from the path, or refuse as for an unknown address."""
@@ -35,7 +43,7 @@ class Question:
 
 _PUSHES = ("push", "pull_request")
 
-Endpoint = Callable[[Question], Listing | dict[str, Any]]
+Endpoint = Callable[[Question], Listing | Moved | dict[str, Any]]
 
 
 def not_found() -> RefusalError:
@@ -44,17 +52,22 @@ def not_found() -> RefusalError:
 
 
 def _repository(question: Question) -> dict[str, Any]:
-    return addresses.full_repository(question.api, _pushed_at(question))
+    return addresses.full_repository(question.place, pushed_at(question, question.world))
 
 
 def organization_repositories(question: Question) -> Listing:
     """Answer with the repositories of the organisation."""
-    _check_organization(question)
-    return Listing([_pushed_at(question)], lambda pushed_at: addresses.listed_repository(question.api, pushed_at))
+    check_organization(question)
+
+    def shown(world: World) -> dict[str, Any]:
+        place = addresses.Place(question.api, world.repository)
+        return addresses.listed_repository(place, pushed_at(question, world))
+
+    return Listing(question.organization.worlds, shown)
 
 
 def _workflows(question: Question) -> Listing:
-    return Listing(WORKFLOWS, lambda workflow: payloads.workflow_payload(question.api, workflow), "workflows")
+    return Listing(WORKFLOWS, lambda workflow: payloads.workflow_payload(question.place, workflow), "workflows")
 
 
 def _runs(question: Question) -> Listing:
@@ -62,8 +75,10 @@ def _runs(question: Question) -> Listing:
 
 
 def _workflow_runs(question: Question) -> Listing:
-    wanted = question.path["workflow"]
-    workflow = next((known for known in WORKFLOWS if wanted in (str(known.id), known.file)), None)
+    wanted, of = question.path["workflow"], question.world.repository
+    workflow = next(
+        (known for known in WORKFLOWS if wanted in (str(payloads.workflow_id(of, known)), known.file)), None
+    )
     if workflow is None:
         raise not_found()
     return _listed_runs(
@@ -96,44 +111,28 @@ def _job(question: Question) -> dict[str, Any]:
     if found is None or found[2].created_at > question.now:
         raise not_found()
     run, attempt_number, job = found
-    return payloads.job_payload(question.api, run, attempt_number, job, question.now)
-
-
-def _branch(question: Question) -> dict[str, Any]:
-    if question.path["branch"] != addresses.DEFAULT_BRANCH:
-        raise not_found()
-    return {"name": addresses.DEFAULT_BRANCH, "protected": False, "protection": {"enabled": False}}
+    return payloads.job_payload(question.place, run, attempt_number, job, question.now)
 
 
 def _nothing(key: str | None = None) -> Endpoint:
     """Return an endpoint with an empty list: of this the demo organisation has nothing."""
 
     def answer(question: Question) -> Listing:
-        _check_organization(question)
+        check_organization(question)
         return Listing([], dict, key)
 
     return answer
 
 
-def _no_bill(question: Question) -> dict[str, Any]:
-    _check_organization(question)
-    return {"usageItems": []}
-
-
-def _no_bill_in_sum(question: Question) -> dict[str, Any]:
-    _check_organization(question)
-    year = question.query.get("year", written(question.now)[:4])
-    return {"timePeriod": {"year": int(year)}, "organization": addresses.ORGANIZATION, "usageItems": []}
-
-
 def _account(question: Question) -> dict[str, Any]:
-    if question.path["username"].lower() != addresses.ORGANIZATION:
+    if question.path["username"].lower() != ORGANIZATION:
         raise not_found()
     return addresses.organization(question.api)
 
 
-def _check_organization(question: Question) -> None:
-    if question.path.get("org", addresses.ORGANIZATION).lower() != addresses.ORGANIZATION:
+def check_organization(question: Question) -> None:
+    """Refuse a question about another organisation than ours."""
+    if question.path.get("org", ORGANIZATION).lower() != ORGANIZATION:
         raise not_found()
 
 
@@ -143,8 +142,6 @@ OF_ORGANIZATION: dict[str, Endpoint] = {
     "/orgs/{org}/actions/runners": _nothing("runners"),
     "/orgs/{org}/actions/hosted-runners": _nothing("runners"),
     "/orgs/{org}/actions/runner-groups": _nothing("runner_groups"),
-    "/organizations/{org}/settings/billing/usage": _no_bill,
-    "/organizations/{org}/settings/billing/usage/summary": _no_bill_in_sum,
     "/users/{username}": _account,
 }
 
@@ -158,14 +155,10 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/actions/runs/{run_id}/attempts/{attempt_number}": _attempt,
     "/actions/runs/{run_id}/attempts/{attempt_number}/jobs": _attempt_jobs,
     "/actions/jobs/{job_id}": _job,
-    "/actions/artifacts": _nothing("artifacts"),
     "/actions/runners": _nothing("runners"),
     "/hooks": _nothing(),
-    "/releases": _nothing(),
-    "/pulls": _nothing(),
     "/deployments": _nothing(),
     "/rules/branches/{branch}": _nothing(),
-    "/branches/{branch}": _branch,
 }
 
 
@@ -186,7 +179,7 @@ def _known_attempt(question: Question, run: Run) -> Attempt:
 
 def _shown_run(question: Question, run: Run, attempt_number: int | None = None) -> dict[str, Any]:
     return payloads.run_payload(
-        question.api,
+        question.place,
         run,
         question.world.number(run),
         question.now,
@@ -208,12 +201,13 @@ def _listed_jobs(question: Question, run: Run, attempts: tuple[Attempt, ...]) ->
     jobs = [(attempt.number, job) for attempt in attempts for job in visible_jobs(attempt, question.now)]
 
     def shown(numbered: tuple[int, Job]) -> dict[str, Any]:
-        return payloads.job_payload(question.api, run, *numbered, question.now)
+        return payloads.job_payload(question.place, run, *numbered, question.now)
 
     return Listing(jobs, shown, "jobs")
 
 
-def _pushed_at(question: Question) -> str:
-    pushes = (run.trigger.at for run in question.world.runs(question.now) if run.trigger.event in _PUSHES)
+def pushed_at(question: Question, world: World) -> str:
+    """Return when somebody last pushed to a repository."""
+    pushes = (run.trigger.at for run in world.runs(question.now) if run.trigger.event in _PUSHES)
     newest = next(pushes, None)
     return FOUNDED_AT if newest is None else written(newest)

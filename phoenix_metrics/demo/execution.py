@@ -68,7 +68,7 @@ def execute(order: Order) -> Attempt:
         order.started_at,
         settled_at=max(ended_at, order.started_at) + dice.randint(2, 5),
         conclusion=_conclusion(order, jobs),
-        jobs=numbered(jobs, order.started_at, order.lane),
+        jobs=numbered(order.universe, jobs, order.started_at, order.lane),
     )
 
 
@@ -77,10 +77,11 @@ def skipped(template: JobTemplate, at: int) -> Job:
     return Job(0, template.name, template, at, at, at, "skipped")
 
 
-def numbered(jobs: Iterable[Job], started_at: int, lane: int) -> tuple[Job, ...]:
+def numbered(universe: Universe, jobs: Iterable[Job], started_at: int, lane: int) -> tuple[Job, ...]:
     """Return the jobs of an attempt in the order of their creation, each with its id."""
     ordered = sorted(jobs, key=lambda job: job.created_at)
-    return tuple(replace(job, id=identity.job_id(started_at, lane, place)) for place, job in enumerate(ordered))
+    number = universe.repository.number
+    return tuple(replace(job, id=identity.job_id(started_at, number, lane, place)) for place, job in enumerate(ordered))
 
 
 def _group(order: Order, template: JobTemplate, done: dict[str, tuple[Job, ...]], chance: _Chance) -> tuple[Job, ...]:

@@ -7,17 +7,18 @@ import json
 import time
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import httpx
 
-from phoenix_metrics.demo import addresses
+from phoenix_metrics.demo.addresses import Place
 from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.happenings import Happening
 from phoenix_metrics.demo.paging import Listing
+from phoenix_metrics.demo.repositories import Repository
 from phoenix_metrics.demo.times import FOUNDED_AT, written
 from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.demo.webhook_payloads import told_of_all
@@ -25,7 +26,7 @@ from phoenix_metrics.demo.world import World
 
 KEPT_SECONDS = 3 * DAY  # GitHub's memory of deliveries
 TIMEOUT_SECONDS = 10
-EVENTS = ("workflow_job", "workflow_run")
+EVENTS = ("pull_request", "release", "workflow_job", "workflow_run")
 _HOOKS = 410_000_000  # added to a repository's id to give its webhook's
 _ERA = 1_577_836_800  # 2020-01-01
 _PER_SECOND = 2**20  # numbers of deliveries, which ascend over restarts, too
@@ -77,7 +78,8 @@ class Webhook:
     """
 
     def __init__(self, world: World, target: Target, post: Callable[[Parcel], None], clock: Callable[[], int]) -> None:
-        self.id = addresses.REPOSITORY_ID + _HOOKS
+        self.repository = world.repository
+        self.id = world.repository.id + _HOOKS
         self._world = world
         self._target = target
         self._post = post
@@ -101,30 +103,16 @@ class Webhook:
             answer = Answer(502, "failed to connect to host", time.monotonic() - began)
         self._remember(happening, answer, is_redelivery=is_redelivery)
 
-    def reading(self) -> dict[str, Endpoint]:
-        """Return what can be read of it, by the address under its repository."""
-        one = "/hooks/{hook_id}"
-        return {
-            "/hooks": self._listed,
-            one: self._shown,
-            f"{one}/deliveries": self._deliveries,
-            f"{one}/deliveries/{{delivery_id}}": self._delivery,
-        }
-
-    def doing(self) -> dict[str, Endpoint]:
-        """Return what it can be asked to do, by the address under its repository."""
-        return {"/hooks/{hook_id}/deliveries/{delivery_id}/attempts": self._deliver_again}
-
     def _headers(self, happening: Happening, body: bytes) -> dict[str, str]:
         secret = self._target.secret.encode()
         return {
             "Accept": "*/*",
             "Content-Type": "application/json",
             "User-Agent": f"GitHub-Hookshot/{happening.key[:7]}",
-            "X-GitHub-Delivery": guid_of(happening),
+            "X-GitHub-Delivery": guid_of(self.repository, happening),
             "X-GitHub-Event": happening.event,
             "X-GitHub-Hook-ID": str(self.id),
-            "X-GitHub-Hook-Installation-Target-ID": str(addresses.REPOSITORY_ID),
+            "X-GitHub-Hook-Installation-Target-ID": str(self.repository.id),
             "X-GitHub-Hook-Installation-Target-Type": "repository",
             "X-Hub-Signature": f"sha1={hmac.new(secret, body, hashlib.sha1).hexdigest()}",
             "X-Hub-Signature-256": f"sha256={hmac.new(secret, body, hashlib.sha256).hexdigest()}",
@@ -134,46 +122,48 @@ class Webhook:
         return json.dumps(self._payload(happening), separators=(",", ":")).encode()
 
     def _payload(self, happening: Happening) -> dict[str, Any]:
-        told = happening.told(self._target.api)
-        return {
-            "action": happening.action,
-            **told,
-            **told_of_all(self._target.api, self._world, happening.by, happening.at),
-        }
+        common = told_of_all(self._world, happening.by, happening.at, self._target.api)
+        return {"action": happening.action, **common, **happening.told(self._target.api)}
 
     def _remember(self, happening: Happening, answer: Answer, *, is_redelivery: bool) -> None:
         now = self._clock()
         self._number = max(self._number + 1, (now - _ERA) * _PER_SECOND)
-        self._log.append(Delivery(self._number, guid_of(happening), happening, now, is_redelivery, answer))
+        self._log.append(
+            Delivery(self._number, guid_of(self.repository, happening), happening, now, is_redelivery, answer)
+        )
         while self._log[0].delivered_at <= now - KEPT_SECONDS:
             self._log.popleft()
 
-    def _listed(self, question: Question) -> Listing:
-        return Listing([self], lambda _: self._described(question.api))
+    def listed(self, question: Question) -> Listing:
+        """Answer with the repository's webhooks: this one."""
+        return Listing([self], lambda _: self._described(question.place))
 
-    def _shown(self, question: Question) -> dict[str, Any]:
+    def shown(self, question: Question) -> dict[str, Any]:
+        """Answer with the webhook."""
         self._check(question)
-        return self._described(question.api)
+        return self._described(question.place)
 
-    def _deliveries(self, question: Question) -> Listing:
+    def deliveries(self, question: Question) -> Listing:
         """Answer with the deliveries, newest first; GitHub pages through them by a cursor."""
         self._check(question)
         asked = question.query.get("status")
         kept = [one for one in reversed(self._log) if one.delivered_at > question.now - KEPT_SECONDS]
         found = [one for one in kept if asked is None or one.answer.is_good == (asked == "success")]
-        return Listing(found, _item, cursor_of=lambda delivery: str(delivery.number))
+        return Listing(found, partial(_item, self.repository), cursor_of=lambda delivery: str(delivery.number))
 
-    def _delivery(self, question: Question) -> dict[str, Any]:
+    def delivery(self, question: Question) -> dict[str, Any]:
+        """Answer with one delivery, with what was sent and what came back."""
         found = self._known(question)
         body = self._body(found.happening)
         return {
-            **_item(found),
+            **_item(self.repository, found),
             "url": self._target.url,
             "request": {"headers": self._headers(found.happening, body), "payload": json.loads(body)},
             "response": {"headers": dict(found.answer.headers), "payload": found.answer.body},
         }
 
-    def _deliver_again(self, question: Question) -> dict[str, Any]:
+    def deliver_again(self, question: Question) -> dict[str, Any]:
+        """Have something delivered once more."""
         self._post(partial(self.deliver, happening=self._known(question).happening, is_redelivery=True))
         return {}
 
@@ -189,8 +179,8 @@ class Webhook:
         if question.number("hook_id") != self.id:
             raise not_found()
 
-    def _described(self, api: str) -> dict[str, Any]:
-        url = f"{addresses.repository_url(api)}/hooks/{self.id}"
+    def _described(self, place: Place) -> dict[str, Any]:
+        url = f"{place.url}/hooks/{self.id}"
         last = self._log[-1].answer if self._log else None
         told = {"code": last.status_code, "status": "active", "message": last.status} if last else _UNUSED
         return {
@@ -210,15 +200,39 @@ class Webhook:
         }
 
 
+class Hooks:
+    """The webhooks of all repositories, behind their addresses."""
+
+    def __init__(self, webhooks: Iterable[Webhook]) -> None:
+        self._of_repository = {webhook.repository: webhook for webhook in webhooks}
+
+    def reading(self) -> dict[str, Endpoint]:
+        """Return what can be read, by the address under a repository."""
+        return {
+            "/hooks": lambda question: self._of(question).listed(question),
+            "/hooks/{hook_id}": lambda question: self._of(question).shown(question),
+            "/hooks/{hook_id}/deliveries": lambda question: self._of(question).deliveries(question),
+            "/hooks/{hook_id}/deliveries/{delivery_id}": lambda question: self._of(question).delivery(question),
+        }
+
+    def doing(self) -> dict[str, Endpoint]:
+        """Return what can be asked for, by the address under a repository."""
+        path = "/hooks/{hook_id}/deliveries/{delivery_id}/attempts"
+        return {path: lambda question: self._of(question).deliver_again(question)}
+
+    def _of(self, question: Question) -> Webhook:
+        return self._of_repository[question.world.repository]
+
+
 _UNUSED = {"code": None, "status": "unused", "message": None}
 
 
-def guid_of(happening: Happening) -> str:
+def guid_of(repository: Repository, happening: Happening) -> str:
     """Return the id of a delivery, which is the same whenever and however often it is sent."""
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{addresses.WEB}/{happening.event}/{happening.key}"))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{repository.web}/{happening.event}/{happening.key}"))
 
 
-def _item(delivery: Delivery) -> dict[str, Any]:
+def _item(repository: Repository, delivery: Delivery) -> dict[str, Any]:
     return {
         "id": delivery.number,
         "guid": delivery.guid,
@@ -230,6 +244,6 @@ def _item(delivery: Delivery) -> dict[str, Any]:
         "event": delivery.happening.event,
         "action": delivery.happening.action,
         "installation_id": None,
-        "repository_id": addresses.REPOSITORY_ID,
+        "repository_id": repository.id,
         "throttled_at": None,
     }

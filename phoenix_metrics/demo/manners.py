@@ -25,6 +25,13 @@ class RefusalError(Exception):
         self.body = {"message": message, "documentation_url": documentation, "status": str(status)}
 
 
+@dataclass(frozen=True)
+class Moved:
+    """An answer that sends the caller elsewhere."""
+
+    location: str
+
+
 @dataclass
 class Budget:
     """The requests of one token in its current hour."""
@@ -65,6 +72,9 @@ def answer(  # noqa: PLR0917  # what an answer is made of
     payload: Any, headers: Mapping[str, str], token: str, known_etag: str | None, budget: Budget, status: int = 200
 ) -> Response:
     """Return the payload at the price of one request, or 304 for free where the caller has it already."""
+    if isinstance(payload, Moved):
+        budget.used += 1
+        return Response(status_code=302, headers={"location": payload.location, **budget_headers(budget)})
     body = json.dumps(payload, separators=(",", ":")).encode()
     etag = f'W/"{hashlib.sha256(body + token.encode()).hexdigest()}"'
     if known_etag == etag:

@@ -3,16 +3,9 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
-from phoenix_metrics.demo.addresses import (
-    DEFAULT_BRANCH,
-    REPOSITORY,
-    REPOSITORY_ID,
-    WEB,
-    repository,
-    repository_url,
-    user,
-)
+from phoenix_metrics.demo.addresses import DEFAULT_BRANCH, Place, repository, user
 from phoenix_metrics.demo.moment import attempt_state, job_state, step_state, visible_attempts
+from phoenix_metrics.demo.repositories import Repository
 from phoenix_metrics.demo.runs import Attempt, Commit, Job, PullRequest, Run
 from phoenix_metrics.demo.steps import Step, steps_of
 from phoenix_metrics.demo.times import FOUNDED_AT, written
@@ -20,10 +13,12 @@ from phoenix_metrics.demo.workflows import Workflow
 
 _CHECK_SUITES = 36_000_000_000  # added to a run's id to give its check suite's
 _PULL_REQUESTS = 2_100_000_000  # added to a pull request's number to give its id
+_PULL_REQUESTS_EACH = 1_000_000  # ids that each repository has for itself
+_WORKFLOWS_EACH = 10
 
 
 def run_payload(
-    api: str, run: Run, number: int, now: int, *, attempt_number: int | None = None, with_pull_requests: bool = True
+    place: Place, run: Run, number: int, now: int, *, attempt_number: int | None = None, with_pull_requests: bool = True
 ) -> dict[str, Any]:
     """Return a run at a moment, showing its latest attempt or the one asked for."""
     attempts = visible_attempts(run, now)
@@ -42,27 +37,27 @@ def run_payload(
         "event": trigger.event,
         "status": state.status,
         "conclusion": state.conclusion,
-        "workflow_id": trigger.workflow.id,
+        "workflow_id": workflow_id(place.repository, trigger.workflow),
         "check_suite_id": check_suite_id(run),
         "check_suite_node_id": node_id("CS", check_suite_id(run)),
-        "pull_requests": [_pull_request(api, pull_request, trigger.commit.sha)] if pull_request else [],
+        "pull_requests": [pull_request_named(place, pull_request, trigger.commit.sha)] if pull_request else [],
         "created_at": written(trigger.at),
         "updated_at": written(state.updated_at),
-        "actor": user(api, trigger.actor),
+        "actor": user(place.api, trigger.actor),
         "run_attempt": attempt.number,
         "referenced_workflows": [],
         "run_started_at": written(attempt.started_at),
-        "triggering_actor": user(api, attempt.actor),
-        **_run_addresses(api, run, attempt),
+        "triggering_actor": user(place.api, attempt.actor),
+        **_run_addresses(place, run, attempt),
         "head_commit": _commit(trigger.commit),
-        "repository": repository(api),
-        "head_repository": repository(api),
+        "repository": repository(place),
+        "head_repository": repository(place),
     }
 
 
-def job_payload(api: str, run: Run, attempt_number: int, job: Job, now: int) -> dict[str, Any]:
+def job_payload(place: Place, run: Run, attempt_number: int, job: Job, now: int) -> dict[str, Any]:
     """Return a job at a moment; a runner shows only once it has taken the job."""
-    url, state = repository_url(api), job_state(job, now)
+    url, state = place.url, job_state(job, now)
     is_waiting = state.status == "queued"
     return {
         "id": job.id,
@@ -74,7 +69,7 @@ def job_payload(api: str, run: Run, attempt_number: int, job: Job, now: int) -> 
         "node_id": node_id("CR", job.id),
         "head_sha": run.trigger.commit.sha,
         "url": f"{url}/actions/jobs/{job.id}",
-        "html_url": f"{WEB}/actions/runs/{run.id}/job/{job.id}",
+        "html_url": f"{place.repository.web}/actions/runs/{run.id}/job/{job.id}",
         "status": state.status,
         "conclusion": state.conclusion,
         "created_at": written(job.created_at),
@@ -93,28 +88,33 @@ def check_suite_id(run: Run) -> int:
     return run.id + _CHECK_SUITES
 
 
-def workflow_payload(api: str, workflow: Workflow) -> dict[str, Any]:
+def workflow_id(of: Repository, workflow: Workflow) -> int:
+    """Return the id of a repository's workflow file."""
+    return workflow.id + of.number * _WORKFLOWS_EACH
+
+
+def workflow_payload(place: Place, workflow: Workflow) -> dict[str, Any]:
     """Return a workflow file."""
     return {
-        "id": workflow.id,
-        "node_id": node_id("W", workflow.id),
+        "id": workflow_id(place.repository, workflow),
+        "node_id": node_id("W", workflow_id(place.repository, workflow)),
         "name": workflow.name,
         "path": workflow.path,
         "state": "active",
         "created_at": FOUNDED_AT,
         "updated_at": FOUNDED_AT,
-        "url": f"{repository_url(api)}/actions/workflows/{workflow.id}",
-        "html_url": f"{WEB}/blob/{DEFAULT_BRANCH}/{workflow.path}",
-        "badge_url": f"{WEB}/workflows/{workflow.name.replace(' ', '%20')}/badge.svg",
+        "url": f"{place.url}/actions/workflows/{workflow_id(place.repository, workflow)}",
+        "html_url": f"{place.repository.web}/blob/{DEFAULT_BRANCH}/{workflow.path}",
+        "badge_url": f"{place.repository.web}/workflows/{workflow.name.replace(' ', '%20')}/badge.svg",
     }
 
 
-def _run_addresses(api: str, run: Run, attempt: Attempt) -> dict[str, Any]:
-    base = repository_url(api)
+def _run_addresses(place: Place, run: Run, attempt: Attempt) -> dict[str, Any]:
+    base = place.url
     url = f"{base}/actions/runs/{run.id}"
     return {
         "url": url,
-        "html_url": f"{WEB}/actions/runs/{run.id}",
+        "html_url": f"{place.repository.web}/actions/runs/{run.id}",
         "jobs_url": f"{url}/jobs",
         "logs_url": f"{url}/logs",
         "check_suite_url": f"{base}/check-suites/{check_suite_id(run)}",
@@ -122,7 +122,7 @@ def _run_addresses(api: str, run: Run, attempt: Attempt) -> dict[str, Any]:
         "cancel_url": f"{url}/cancel",
         "rerun_url": f"{url}/rerun",
         "previous_attempt_url": f"{url}/attempts/{attempt.number - 1}" if attempt.number > 1 else None,
-        "workflow_url": f"{base}/actions/workflows/{run.trigger.workflow.id}",
+        "workflow_url": f"{base}/actions/workflows/{workflow_id(place.repository, run.trigger.workflow)}",
     }
 
 
@@ -138,11 +138,17 @@ def _commit(commit: Commit) -> dict[str, Any]:
     }
 
 
-def _pull_request(api: str, pull_request: PullRequest, head_sha: str) -> dict[str, Any]:
-    url = repository_url(api)
-    here = {"id": REPOSITORY_ID, "url": url, "name": REPOSITORY}
+def pull_request_id(of: Repository, number: int) -> int:
+    """Return the id of a repository's pull request."""
+    return _PULL_REQUESTS + of.number * _PULL_REQUESTS_EACH + number
+
+
+def pull_request_named(place: Place, pull_request: PullRequest, head_sha: str) -> dict[str, Any]:
+    """Return a pull request as runs and checks name it."""
+    url, known = place.url, place.repository
+    here = {"id": known.id, "url": url, "name": known.name}
     return {
-        "id": pull_request.number + _PULL_REQUESTS,
+        "id": pull_request_id(known, pull_request.number),
         "number": pull_request.number,
         "url": f"{url}/pulls/{pull_request.number}",
         "head": {"ref": pull_request.branch, "sha": head_sha, "repo": here},

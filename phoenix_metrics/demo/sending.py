@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,8 +12,8 @@ import httpx
 from phoenix_metrics.demo.argocd.notifier import Notifier
 from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.happenings import Diary
-from phoenix_metrics.demo.hooks import Parcel, Target, Webhook
-from phoenix_metrics.demo.world import World
+from phoenix_metrics.demo.hooks import Hooks, Parcel, Target, Webhook
+from phoenix_metrics.demo.organization import Organization
 
 LOOKS_EVERY = 1.0  # seconds between two looks at what has happened
 _AT_ONCE = 8  # deliveries under way, so that a slow receiver does not hold up all others
@@ -38,25 +38,28 @@ class Sender:
     """
 
     def __init__(
-        self, worlds: list[World], living: LivingCluster, receiver: Receiver, api: str, clock: Callable[[], int]
+        self,
+        organization: Organization,
+        living: LivingCluster,
+        receiver: Receiver,
+        api: str,
+        clock: Callable[[], int],
     ) -> None:
         self._clock = clock
         self._living = living
         self._waiting: asyncio.Queue[Parcel] = asyncio.Queue()
         url, now = receiver.url.rstrip("/"), clock()
-        self._hooks: list[tuple[Diary, Webhook]] = []
+        self._diaries: list[tuple[Diary, Webhook]] = []
+        self.hooks: Hooks | None = None
         if receiver.github_secret:
             target = Target(f"{url}/github", receiver.github_secret, api)
-            made = (Webhook(world, target, self._waiting.put_nowait, clock) for world in worlds)
-            self._hooks = [(Diary(world, now), webhook) for world, webhook in zip(worlds, made, strict=True)]
+            for world in organization.worlds:
+                webhook = Webhook(world, target, self._waiting.put_nowait, clock)
+                self._diaries.append((Diary(world, now), webhook))
+            self.hooks = Hooks(webhook for _, webhook in self._diaries)
         self._notifier: Notifier | None = None
         if receiver.argocd_secret:
             self._notifier = Notifier(living.cluster, f"{url}/argocd", receiver.argocd_secret, now)
-
-    @property
-    def webhooks(self) -> Mapping[World, Webhook]:
-        """The webhook of each world; none if GitHub sends nothing."""
-        return {diary.world: webhook for diary, webhook in self._hooks}
 
     @asynccontextmanager
     async def sending(self, _: object) -> AsyncIterator[None]:
@@ -80,20 +83,17 @@ class Sender:
 
     async def _look(self) -> None:
         while True:
-            for parcel in self._news():
-                self._waiting.put_nowait(parcel)
+            now = self._clock()
+            for diary, webhook in self._diaries:
+                for happening in diary.news(now):
+                    self._waiting.put_nowait(partial(webhook.deliver, happening=happening))
                 await asyncio.sleep(0)  # whoever asks the API comes first
+            if self._notifier is not None:
+                self._living.live_until(now)
+                self._living.cluster.advance(now)
+                for parcel in self._notifier.news():
+                    self._waiting.put_nowait(parcel)
             await asyncio.sleep(LOOKS_EVERY)
-
-    def _news(self) -> Iterator[Parcel]:
-        now = self._clock()
-        for diary, webhook in self._hooks:
-            for happening in diary.news(now):
-                yield partial(webhook.deliver, happening=happening)
-        if self._notifier is not None:
-            self._living.live_until(now)
-            self._living.cluster.advance(now)
-            yield from self._notifier.news()
 
     async def _post(self, client: httpx.AsyncClient) -> None:
         while True:

@@ -21,11 +21,19 @@ def serve(
     days: int = 60,
     pace: float = 1.0,
     state_file: Path | None = None,
+    repositories: int = 1,
     receiver: Receiver | None = None,
 ) -> None:
     """Serve the demo organisation, which sends to `receiver` if there is one, until SIGTERM or SIGINT."""
-    address = f"http://{host}:{port}"
-    application = app(seed=seed, days=days, pace=pace, state_file=state_file, receiver=receiver, address=address)
+    application = app(
+        seed=seed,
+        days=days,
+        pace=pace,
+        state_file=state_file,
+        repositories=repositories,
+        receiver=receiver,
+        address=f"http://{host}:{port}",
+    )
     config = uvicorn.Config(
         application,
         host=host,

@@ -10,6 +10,7 @@ from phoenix_metrics.demo.workflows import NIGHTLY, RELEASE
 
 NIGHTLY_AT = 2 * HOUR
 _RELEASE_WEEKDAY = 2
+_NIGHTLY_PACE = 0.1  # quieter repositories are not built at night
 _RELEASE_MANAGER = TEAM[4]
 
 
@@ -21,6 +22,8 @@ def triggers(universe: Universe, day: int) -> tuple[Trigger, ...]:
 
 
 def _nightly(universe: Universe, day: int) -> Iterator[Trigger]:
+    if universe.repository.share < _NIGHTLY_PACE:
+        return
     dice = universe.dice("nightly", day)
     late = dice.randint(150, 900)  # GitHub starts schedules some minutes late
     yield _build_of_main(universe, day * DAY + NIGHTLY_AT + late, "schedule", TEAM[0])
@@ -36,7 +39,7 @@ def _build_of_main(universe: Universe, at: int, event: str, actor: Developer) ->
 def _releases(universe: Universe, day: int) -> Iterator[Trigger]:
     minor = (day - FOUNDED) // 7
     dice = universe.dice("release", minor)
-    is_due, needs_patch = dice.random() < 0.85, dice.random() < 0.15
+    is_due, needs_patch = dice.random() < 0.85 * min(1.0, 2 * universe.repository.share), dice.random() < 0.15
     at = day * DAY + dice.randint(11 * HOUR, 15 * HOUR)
     if is_due and weekday(day) == _RELEASE_WEEKDAY:
         yield _release(universe, at, f"v1.{minor}.0")

@@ -2,7 +2,10 @@
 
 import hashlib
 from dataclasses import dataclass
+from math import exp
 from random import Random
+
+from phoenix_metrics.demo.repositories import PLATFORM, Repository
 
 DAY = 86_400
 HOUR = 3_600
@@ -12,23 +15,41 @@ FOUNDED = 20_094  # 2025-01-06, a Monday, as days since 1970; nothing happened b
 
 @dataclass(frozen=True)
 class Universe:
-    """One history out of many: times in it are seconds since 1970, days are whole days since 1970, all UTC."""
+    """One history out of many: times in it are seconds since 1970, days are whole days since 1970, all UTC.
+
+    `pace` is how busy the repository is, as a multiple of the platform's usual.
+    """
 
     seed: int = 7
     pace: float = 1.0
+    repository: Repository = PLATFORM
 
     def dice(self, *about: object) -> Random:
         """Return the dice for one subject; the same subject always meets the same throws."""
-        return Random("/".join(map(str, (self.seed, *about))))
+        return Random(self._subject(about))
 
     def sha(self, *about: object) -> str:
         """Return the commit hash for one subject."""
-        return hashlib.sha1("/".join(map(str, (self.seed, *about))).encode(), usedforsecurity=False).hexdigest()
+        return hashlib.sha1(self._subject(about).encode(), usedforsecurity=False).hexdigest()
 
     def count(self, dice: Random, mean: float) -> int:
         """Return how often something happens that happens `mean` times at pace 1."""
         expected = mean * self.pace
+        if self.repository.number:
+            return _rare(dice, expected)
         return max(0, round(dice.gauss(expected, expected**0.5 * 0.7)))
+
+    def _subject(self, about: tuple[object, ...]) -> str:
+        whose = (self.repository.name,) if self.repository.number else ()
+        return "/".join(map(str, (self.seed, *whose, *about)))
+
+
+def _rare(dice: Random, expected: float) -> int:
+    """Return how often something happens that happens rarely, by Poisson's law."""
+    count, chance = 0, dice.random()
+    while chance > exp(-expected):
+        count, chance = count + 1, chance * dice.random()
+    return count
 
 
 def is_weekend(day: int) -> bool:

@@ -5,11 +5,14 @@ from collections import Counter
 
 from phoenix_metrics.demo import identity
 from phoenix_metrics.demo.breakage import Breakage, BreakageLog, burst_run
+from phoenix_metrics.demo.repositories import Repository
 from phoenix_metrics.demo.reruns import attempts
 from phoenix_metrics.demo.runs import Job, Run
 from phoenix_metrics.demo.timetable import triggers
 from phoenix_metrics.demo.universe import DAY, FOUNDED, Universe
-from phoenix_metrics.demo.workflows import CI
+from phoenix_metrics.demo.workflows import CI, WORKFLOWS
+
+_NUMBERS_PER_DAY = 1_000  # of a repository that is not the platform: counting from its beginning would take too long
 
 
 class World:
@@ -23,9 +26,26 @@ class World:
         self._bursts: dict[int, Run] = {}
         self._counts = {FOUNDED: Counter[int]()}  # runs of each workflow before a day
 
+    @property
+    def repository(self) -> Repository:
+        """Whose runs they are."""
+        return self._universe.repository
+
+    @property
+    def universe(self) -> Universe:
+        """The history that the runs are part of."""
+        return self._universe
+
+    def oldest(self, now: int) -> int:
+        """Return the moment before which nothing can be seen."""
+        return self._oldest(now)
+
     def runs(self, now: int) -> list[Run]:
         """Return the runs that can be seen at a moment, newest first."""
-        oldest = self._oldest(now)
+        return self.since(self._oldest(now), now)
+
+    def since(self, oldest: int, now: int) -> list[Run]:
+        """Return the runs triggered from one moment to another, newest first, whether they can be seen or not."""
         found = [run for day in range(oldest // DAY, now // DAY + 1) for run in self.day(day)]
         bursts = self.bursts(oldest, now)
         if bursts:
@@ -38,13 +58,16 @@ class World:
 
     def run(self, run_id: int, now: int) -> Run | None:
         """Return the run with this id if it can be seen at a moment."""
+        if identity.repository_of_run(run_id) != self.repository.number:
+            return None
         at = identity.run_created_at(run_id)
         return next((run for run in self._created_at(at, now) if run.id == run_id), None)
 
     def job(self, job_id: int, now: int) -> tuple[Run, int, Job] | None:
         """Return a job with its run and the number of its attempt, if its run can be seen at a moment."""
         day, is_burst = identity.day_of_job(job_id)
-        if not self._oldest(now) // DAY <= day <= now // DAY:
+        is_ours = identity.repository_of_job(job_id) == self.repository.number
+        if not is_ours or not self._oldest(now) // DAY <= day <= now // DAY:
             return None
         runs = self._created_at(identity.attempt_started_at(job_id), now) if is_burst else self.day(day)
         for run in runs:
@@ -64,7 +87,7 @@ class World:
         return self._runs[day]
 
     def number(self, run: Run) -> int:
-        """Return the run's number, which counts the runs of its workflow without gaps."""
+        """Return the run's number, which counts the runs of its workflow; without gaps where it is the platform's."""
         return run.ordinal + (self.breakages.count_before(run.trigger.at) if run.trigger.workflow is CI else 0)
 
     def _oldest(self, now: int) -> int:
@@ -81,10 +104,14 @@ class World:
         for index, trigger in enumerate(triggers(self._universe, day)):
             counts[trigger.workflow.id] += 1
             tries = attempts(self._universe, trigger, index)
-            runs.append(Run(identity.run_id(trigger.at), counts[trigger.workflow.id], trigger, tries))
+            runs.append(
+                Run(identity.run_id(trigger.at, self.repository.number), counts[trigger.workflow.id], trigger, tries)
+            )
         return tuple(runs)
 
     def _counts_before(self, day: int) -> Counter[int]:
+        if self.repository.number:
+            return Counter({workflow.id: (day - FOUNDED) * _NUMBERS_PER_DAY for workflow in WORKFLOWS})
         for known in range(max(self._counts), day):
             today = Counter(trigger.workflow.id for trigger in triggers(self._universe, known))
             self._counts[known + 1] = self._counts[known] + today

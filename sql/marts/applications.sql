@@ -50,16 +50,8 @@ named as (
         coalesce(counts.operation_count, 0) as operation_count,
         coalesce(counts.vanished_count, 0) as vanished_count
     from lineages
-    left join staging.argocd_applications as applications
-        on
-            applications.instance = lineages.instance
-            and applications.namespace = lineages.namespace
-            and applications.application = lineages.application
-    left join counts
-        on
-            counts.instance = lineages.instance
-            and counts.namespace = lineages.namespace
-            and counts.application = lineages.application
+    left join staging.argocd_applications as applications using (instance, namespace, application)
+    left join counts using (instance, namespace, application)
 ),
 
 incarnations as (
@@ -264,6 +256,14 @@ select
     named.vanished_count as vanished_count,                           -- Operations whose end was not seen. #not_null
     image_services.service is not null or service_rules.service is not null as has_service  -- Whether an image of ours or a rule names a service. #not_null
 from named
+left join incarnations using (instance, namespace, application)
+left join environment_rules using (instance, namespace, application)
+left join labelled using (instance, namespace, application)
+left join environment_words using (instance, namespace, application)
+left join last_words using (instance, namespace, application)
+left join service_rules using (instance, namespace, application)
+left join image_services using (instance, namespace, application)
+left join lost using (instance, namespace, application)
 left join passes on passes.instance = named.instance
 left join staging.argocd_sightings as sightings
     on
@@ -271,43 +271,3 @@ left join staging.argocd_sightings as sightings
         and sightings.namespace = named.namespace
         and sightings.application = named.application
         and not coalesce(named.uid <> sightings.uid and named.fetched_at > sightings.fetched_at, false)  -- created again since
-left join incarnations
-    on
-        incarnations.instance = named.instance
-        and incarnations.namespace = named.namespace
-        and incarnations.application = named.application
-left join environment_rules
-    on
-        environment_rules.instance = named.instance
-        and environment_rules.namespace = named.namespace
-        and environment_rules.application = named.application
-left join labelled
-    on
-        labelled.instance = named.instance
-        and labelled.namespace = named.namespace
-        and labelled.application = named.application
-left join environment_words
-    on
-        environment_words.instance = named.instance
-        and environment_words.namespace = named.namespace
-        and environment_words.application = named.application
-left join last_words
-    on
-        last_words.instance = named.instance
-        and last_words.namespace = named.namespace
-        and last_words.application = named.application
-left join service_rules
-    on
-        service_rules.instance = named.instance
-        and service_rules.namespace = named.namespace
-        and service_rules.application = named.application
-left join image_services
-    on
-        image_services.instance = named.instance
-        and image_services.namespace = named.namespace
-        and image_services.application = named.application
-left join lost
-    on
-        lost.instance = named.instance
-        and lost.namespace = named.namespace
-        and lost.application = named.application

@@ -227,40 +227,51 @@ seconds_apart (seconds) as (
     values (-2), (-1), (0), (1), (2)
 ),
 
+sought as (  -- the seconds in which the operation of a completion may have begun or ended
+    select
+        completions.instance,
+        completions.uid,
+        completions.event_uid,
+        completions.requested_at,
+        completions.completed_at,
+        sides.side,
+        case sides.side when 'start' then completions.requested_at else completions.completed_at end
+        + seconds_apart.seconds * interval 1 second as moment
+    from completions
+    cross join seconds_apart
+    cross join (values ('start'), ('end')) as sides (side)
+),
+
+recorded_sides as (
+    select
+        recorded.instance,
+        recorded.uid,
+        recorded.started_at,
+        recorded.finished_at,
+        recorded.revision,
+        sides.side,
+        case sides.side when 'start' then recorded.started_at else recorded.finished_at end as moment
+    from recorded
+    cross join (values ('start'), ('end')) as sides (side)
+),
+
 likely_pairs as (
     select
-        completions.instance,
-        completions.event_uid,
-        completions.requested_at,
-        completions.completed_at,
-        recorded.uid,
-        recorded.started_at,
-        recorded.finished_at,
-        recorded.revision
-    from completions
-    cross join seconds_apart
-    inner join recorded
+        sought.instance,
+        sought.event_uid,
+        sought.requested_at,
+        sought.completed_at,
+        recorded_sides.uid,
+        recorded_sides.started_at,
+        recorded_sides.finished_at,
+        recorded_sides.revision
+    from sought
+    inner join recorded_sides
         on
-            recorded.instance = completions.instance
-            and recorded.uid = completions.uid
-            and recorded.finished_at = completions.completed_at + seconds_apart.seconds * interval 1 second
-    union
-    select
-        completions.instance,
-        completions.event_uid,
-        completions.requested_at,
-        completions.completed_at,
-        recorded.uid,
-        recorded.started_at,
-        recorded.finished_at,
-        recorded.revision
-    from completions
-    cross join seconds_apart
-    inner join recorded
-        on
-            recorded.instance = completions.instance
-            and recorded.uid = completions.uid
-            and recorded.started_at = completions.requested_at + seconds_apart.seconds * interval 1 second
+            recorded_sides.instance = sought.instance
+            and recorded_sides.uid = sought.uid
+            and recorded_sides.side = sought.side
+            and recorded_sides.moment = sought.moment
     union
     select
         completions.instance,

@@ -15,8 +15,8 @@ import pytest
 from phoenix_metrics.defs import context
 from phoenix_metrics.defs.intake import Visit
 from phoenix_metrics.defs.polling import Poll, sync_github
-from phoenix_metrics.demo.addresses import REPOSITORY_ID
 from phoenix_metrics.demo.api import app
+from phoenix_metrics.demo.repositories import PLATFORM
 from phoenix_metrics.pipeline import run_sync
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
 from phoenix_metrics.sources.github.connections import Connections
@@ -563,7 +563,7 @@ def test_side_loops_leave_half_of_a_budget_to_the_runs(tmp_path: Path) -> None:
 def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
     """It answers every question about what goes with the runs, mostly with: nothing."""
     with serving(app(days=1)) as address:
-        platform = GitHub("phoenix/platform", REPOSITORY_ID, url=address)
+        platform = GitHub("phoenix/platform", PLATFORM.id, url=address)
         land_sync(tmp_path, platform)
         settings = settings_for(platform, tmp_path, PHOENIX_GITHUB_CHECKS="true")
         loops = [context.visit_releases, context.visit_pull_requests, context.visit_checks, context.visit_rules]

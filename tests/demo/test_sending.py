@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from phoenix_metrics.demo import sending
 from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.happenings import Diary
 from phoenix_metrics.demo.hooks import guid_of
+from phoenix_metrics.demo.repositories import PLATFORM
 from phoenix_metrics.demo.sending import Receiver
 from phoenix_metrics.demo.universe import Universe
 from phoenix_metrics.demo.world import World
@@ -33,7 +35,7 @@ from phoenix_metrics.warehouse.store import writing
 from phoenix_metrics.webhooks.receiver import receiver
 from phoenix_metrics.webhooks.spool import Delivery, Spool, read_segment, ready_segments
 from tests.conftest import MODELS
-from tests.demo.conftest import Visitor, serving
+from tests.demo.conftest import REPOSITORY, Visitor, serving
 from tests.demo.test_api import OPENAPI, _nullable
 
 SECRET, ARGOCD_SECRET = "hush", "hush, too"
@@ -49,7 +51,7 @@ OURS = (
 )  # how we saw it
 TABLES = ("github_run_attempts", "github_jobs", "github_steps", "argocd_operations")
 DONE = 2  # the rank of what has ended
-Told = tuple[str, str, int, int]  # event, action, id of run or job, attempt
+Told = tuple[str, str, int, object]  # event, action, id of what it is about, attempt or commit
 
 
 def until(is_so: Callable[[], bool]) -> None:
@@ -90,7 +92,38 @@ def expected(visitor: Visitor, since: datetime) -> set[Told]:
                 continue
             jobs = visitor.all(f"{path}/jobs", "jobs")
             found |= set(told_of_run(run, jobs)) | {told for job in jobs for told in told_of_job(run, job)}
+    found |= set(told_of_pulls(visitor)) | set(told_of_releases(visitor))
     return {told for at, told in found if since < at <= visitor.now}
+
+
+def told_of_pulls(visitor: Visitor) -> Iterator[tuple[datetime, Told]]:
+    """Yield what is told of pull requests: each run of one begins with a push, the first of which opened it."""
+    pushes: dict[int, list[dict[str, Any]]] = {}
+    for run in reversed(visitor.runs(event="pull_request")):
+        pushes.setdefault(run["pull_requests"][0]["number"], []).append(run)
+    for pull in everything(visitor, "/pulls", state="all"):
+        for run in pushes.get(pull["number"], []):
+            is_first = seconds(run["created_at"]) - seconds(pull["created_at"]) < timedelta(seconds=30)
+            action = "opened" if is_first else "synchronize"
+            yield seconds(run["created_at"]), ("pull_request", action, pull["id"], run["head_sha"])
+        if pull["closed_at"]:
+            yield seconds(pull["closed_at"]), ("pull_request", "closed", pull["id"], pull["head"]["sha"])
+
+
+def told_of_releases(visitor: Visitor) -> Iterator[tuple[datetime, Told]]:
+    for release in everything(visitor, "/releases"):
+        for action in ("created", "published", "released"):
+            yield seconds(release["published_at"]), ("release", action, release["id"], release["tag_name"])
+
+
+def everything(visitor: Visitor, path: str, **query: Any) -> list[dict[str, Any]]:
+    """Return every item of a list without a key, page by page."""
+    answer = visitor.session.get(visitor.address + REPOSITORY + path, params={"per_page": 100, **query})
+    items = list(answer.json())
+    while "next" in answer.links:
+        answer = visitor.session.get(answer.links["next"]["url"])
+        items += answer.json()
+    return items
 
 
 def told_of_run(run: dict[str, Any], jobs: list[dict[str, Any]]) -> Iterator[tuple[datetime, Told]]:
@@ -121,9 +154,11 @@ def spooled(home: Path) -> list[Delivery]:
     return [one for path in ready_segments(home) for one in read_segment(path).deliveries]
 
 
-def told_by(delivery: Delivery) -> Told:
-    subject = delivery.payload[delivery.event]
-    return delivery.event, delivery.payload["action"], subject["id"], subject["run_attempt"]
+def told_by(event: str, payload: dict[str, Any]) -> Told:
+    """Return what a payload tells."""
+    subject = payload[event]
+    state = subject["head"]["sha"] if event == "pull_request" else subject.get("run_attempt") or subject["tag_name"]
+    return event, payload["action"], subject["id"], state
 
 
 @dataclass
@@ -178,17 +213,18 @@ def ended_operations(visitor: Visitor) -> list[str]:
 def test_everything_that_happens_is_told_once(hour: Hour) -> None:
     """Each event of each run and job as the API shows them; re-runs, cancelled and skipped jobs, a burst."""
     of_github = [one for one in hour.sent if one.event != "argocd_notification"]
-    assert sorted(map(told_by, of_github)) == sorted(hour.expected)
+    assert sorted(told_by(one.event, one.payload) for one in of_github) == sorted(hour.expected)
     assert len({one.delivery_id for one in of_github}) == len(of_github) > 300
     assert len(hour.sent) - len(of_github) == len(ended_operations(hour.visitor)) > 2
-    conclusions = {one.payload[one.event]["conclusion"] for one in of_github}
+    conclusions = {one.payload[one.event].get("conclusion") for one in of_github}
     assert conclusions >= {None, "success", "failure", "skipped"}
+    assert {one.payload["action"] for one in of_github} >= {"opened", "closed", "requested", "queued"}
 
 
 def test_a_payload_is_of_its_moment(hour: Hour) -> None:
     """Status and times are as they were then; what goes with every event names where and who."""
     for one in hour.sent:
-        if one.event == "argocd_notification":
+        if not one.event.startswith("workflow_"):
             continue
         subject, action = one.payload[one.event], one.payload["action"]
         assert subject["status"] == {"requested": "queued"}.get(action, action), one.payload
@@ -196,6 +232,33 @@ def test_a_payload_is_of_its_moment(hour: Hour) -> None:
         assert one.payload["repository"]["full_name"] == "phoenix/platform"
         assert one.payload["repository"]["pushed_at"] <= subject.get("updated_at", "2026-11-19T11")
         assert (one.payload["organization"]["login"], one.payload["sender"]["type"]) == ("phoenix", "User")
+
+
+def test_pull_requests_and_releases_are_told_as_they_are_listed(visit: Callable[..., Visitor]) -> None:
+    """In a week each push, end and publication is told once; the last that is told of one is what the API shows."""
+    visitor = visit(now=BEGAN, days=20)
+    since = BEGAN - timedelta(days=7)
+    diary = Diary(World(Universe(), 60, BreakageLog()), int(since.timestamp()))
+    told = [
+        (one.event, {"action": one.action, **one.told("http://demo")})
+        for one in diary.news(int(BEGAN.timestamp()))
+        if one.event in ("pull_request", "release")
+    ]
+    listed = {told for at, told in (*told_of_pulls(visitor), *told_of_releases(visitor)) if since < at <= BEGAN}
+    assert sorted(told_by(*one) for one in told) == sorted(listed)
+    assert Counter(event for event, _ in told)["release"] >= 3
+    last = {payload["number"]: payload["pull_request"] for event, payload in told if event == "pull_request"}
+    for number, pull in last.items():
+        shown = visitor.get(f"/pulls/{number}")
+        for one in (pull, shown):
+            for end in ("head", "base"):
+                one[end]["repo"] = one[end]["repo"]["full_name"]  # the rest of it moves with every push
+        assert pull == shown
+    releases = {payload["release"]["id"]: payload["release"] for event, payload in told if event == "release"}
+    assert (
+        list(releases.values())
+        == [one for one in visitor.get("/releases", per_page=100) if one["id"] in releases][::-1]
+    )
 
 
 def test_drained_it_is_what_polling_finds(hour: Hour, tmp_path: Path) -> None:
@@ -304,7 +367,7 @@ def test_what_is_told_depends_on_no_look(hour: Hour) -> None:
     told = whole.news(end)
     in_pieces = [one for minutes in (7, 7, 3, 20, 60) for one in pieces.news(since + minutes * 60)]
     assert [(one.at, one.key, one.event) for one in in_pieces] == [(one.at, one.key, one.event) for one in told]
-    assert {guid_of(one) for one in told} < {one.delivery_id for one in hour.sent}  # which had a burst, too
+    assert {guid_of(PLATFORM, one) for one in told} < {one.delivery_id for one in hour.sent}  # which had a burst, too
 
 
 def test_what_failed_is_asked_for_again(visit: Callable[..., Visitor], tmp_path: Path, free_port: int) -> None:
@@ -324,7 +387,7 @@ def test_what_failed_is_asked_for_again(visit: Callable[..., Visitor], tmp_path:
             assert ask_again(client, "/repositories/612480933/hooks") == len(told) > 3
             until(lambda: len(deliveries(visitor, status="success")) == len(told))
             assert ask_again(client, "/repositories/612480933/hooks") == 0
-    assert sorted(map(told_by, spooled(home))) == sorted(told)
+    assert sorted(told_by(one.event, one.payload) for one in spooled(home)) == sorted(told)
     assert sum(one["redelivery"] for one in deliveries(visitor)) == len(told)
 
 
