@@ -1,7 +1,7 @@
 """What GitHub tells of: everything that happens in a repository, each once, in the order of time."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,7 +19,6 @@ from phoenix_metrics.demo.workflows import RELEASE
 from phoenix_metrics.demo.world import World
 
 _LONGEST_STORY_DAYS = identity.LONGEST_WAIT_DAYS + 2  # from a run's creation to the end of its last attempt
-_LONGEST_BURST_RUN = 120  # seconds, from the push to the last thing that happens
 _RELEASED = ("created", "published", "released")
 _ORDER = (  # of what happens in the same second
     *("opened", "synchronize", "closed", "requested", "queued", "in_progress", "completed"),
@@ -40,60 +39,64 @@ class Happening:
 
 
 class Diary:
-    """Tells what happens in a world after a moment, from one look to the next; nothing is told twice."""
+    """Tells what happens in a world after a moment, from one look to the next; nothing is told twice.
+
+    What comes of a run is settled once it has been triggered, and of a pull request once it was opened. Nothing is
+    taken from the world before that, as somebody may still change what is going to be triggered.
+    """
 
     def __init__(self, world: World, since: int) -> None:
         self.world = world
         self._told_until = since
-        self._next_day = since // DAY - _LONGEST_STORY_DAYS
-        self._coming: deque[Happening] = deque()  # what began on the days before the next one
+        self._read_until = since - _LONGEST_STORY_DAYS * DAY
+        self._coming: deque[Happening] = deque()
+
+    def read(self, now: int) -> Iterator[None]:
+        """Read what `news` is going to tell, day by day; whoever has something else to do may do it in between."""
+        while self._read_until < now:
+            until = min(now, self._read_until + DAY)
+            found = [one for one in _begun(self.world, self._read_until + 1, until) if one.at > self._told_until]
+            if found:
+                self._coming = deque(sorted([*self._coming, *found], key=_place))
+            self._read_until = until
+            yield
 
     def news(self, now: int) -> list[Happening]:
         """Return what has happened since the last look, oldest first; going back tells nothing."""
-        self._read_until(now // DAY)
-        found = [one for one in self._of_bursts(now) if self._told_until < one.at <= now]
+        deque(self.read(now), maxlen=0)
+        found = []
         while self._coming and self._coming[0].at <= now:
             found.append(self._coming.popleft())
         self._told_until = max(self._told_until, now)
-        return sorted(found, key=_place)
-
-    def _read_until(self, last_day: int) -> None:
-        days = range(self._next_day, last_day + 1)
-        if days:
-            found = (one for day in days for one in _of_day(self.world, day) if one.at > self._told_until)
-            self._coming = deque(sorted([*self._coming, *found], key=_place))
-            self._next_day = last_day + 1
-
-    def _of_bursts(self, now: int) -> Iterator[Happening]:
-        return _of_runs(self.world, self.world.bursts(self._told_until - _LONGEST_BURST_RUN, now))
+        return found
 
 
-def _place(happening: Happening) -> tuple[int, int, bool]:
+def _place(happening: Happening) -> tuple[int, int, bool, str]:
     is_end_of_run = happening.event == "workflow_run" and happening.action == "completed"
-    return happening.at, _ORDER.index(happening.action), is_end_of_run
+    return happening.at, _ORDER.index(happening.action), is_end_of_run, happening.key
 
 
-def _of_day(world: World, day: int) -> Iterator[Happening]:
-    """Yield everything that will ever come of what begins on a day."""
-    runs = world.day(day)
-    yield from _of_runs(world, runs)
-    for run in runs:
+def _begun(world: World, first: int, last: int) -> Iterator[Happening]:
+    """Yield everything that will ever come of what begins between two moments."""
+    for run in world.since(first, last):
+        yield from _of_run(world, run)
         yield from _of_release(world, run)
-    for story in stories(world.universe, day):
-        yield from _of_story(world, story)
+    for day in range(first // DAY, last // DAY + 1):
+        for story in stories(world.universe, day):
+            if first <= story.pushed_at[0] <= last:
+                yield from _of_story(world, story)
 
 
-def _of_runs(world: World, runs: Iterable[Run]) -> Iterator[Happening]:
-    for run in runs:
-        for attempt in run.attempts:
-            for at, action in _moments_of_attempt(attempt):
-                told = partial(told_of_run, world, run, attempt.number, at)
-                yield Happening(at, "workflow_run", action, _key(run, attempt, action), attempt.actor, told)
-            for job in attempt.jobs:
-                for at, action in _moments_of_job(attempt, job):
-                    told = partial(told_of_job, world, run, (attempt.number, job), at)
-                    key = f"{_key(run, attempt, action)}/{job.id}"
-                    yield Happening(at, "workflow_job", action, key, attempt.actor, told)
+def _of_run(world: World, run: Run) -> Iterator[Happening]:
+    for attempt in run.attempts:
+        for at, action in _moments_of_attempt(attempt):
+            told = partial(told_of_run, world, run, attempt.number, at)
+            yield Happening(at, "workflow_run", action, _key(run, attempt, action), attempt.actor, told)
+        for job in attempt.jobs:
+            for at, action in _moments_of_job(attempt, job):
+                told = partial(told_of_job, world, run, (attempt.number, job), at)
+                key = f"{_key(run, attempt, action)}/{job.id}"
+                yield Happening(at, "workflow_job", action, key, attempt.actor, told)
 
 
 def _key(run: Run, attempt: Attempt, action: str) -> str:

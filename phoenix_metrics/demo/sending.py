@@ -85,9 +85,11 @@ class Sender:
         while True:
             now = self._clock()
             for diary, webhook in self._diaries:
+                for _ in diary.read(now):
+                    await asyncio.sleep(0)  # whoever asks the API comes first
                 for happening in diary.news(now):
                     self._waiting.put_nowait(partial(webhook.deliver, happening=happening))
-                await asyncio.sleep(0)  # whoever asks the API comes first
+                await asyncio.sleep(0)
             if self._notifier is not None:
                 self._living.live_until(now)
                 self._living.cluster.advance(now)
