@@ -46,6 +46,19 @@ def test_check_runs_are_the_jobs(sixty_days: Visitor, three_days: list[dict[str,
     assert max(run["run_attempt"] for run in three_days) > 1
 
 
+def test_every_repositorys_runs_are_found(visit: Any) -> None:
+    """A suite's id leads to its repository, whichever it is."""
+    visitor: Visitor = visit(days=3, repositories=3)
+    names = [one["full_name"] for one in visitor.ask("/orgs/phoenix/repos").json()]
+    listed = [visitor.ask(f"/repos/{name}/actions/runs?per_page=1").json()["workflow_runs"] for name in names]
+    runs = [run for found in listed for run in found]
+    nodes = asked(visitor, QUERY, ids=[run["check_suite_node_id"] for run in runs])["data"]["nodes"]
+    for run, node in zip(runs, nodes, strict=True):
+        jobs = visitor.session.get(run["jobs_url"], params={"filter": "all"}).json()["jobs"]
+        assert node["checkRuns"]["nodes"] == [as_check_run(job) for job in jobs]
+    assert len(runs) == 3
+
+
 def as_check_run(job: dict[str, Any]) -> dict[str, Any]:
     return {
         "databaseId": job["id"],

@@ -360,6 +360,19 @@ def test_the_log_of_deliveries_is_githubs(hour: Hour) -> None:
     assert hour.visitor.session.post(f"{hour.visitor.address}{HOOK}/deliveries/1/attempts").status_code == 404
 
 
+def test_each_repository_has_a_webhook_of_its_own(visit: Callable[..., Visitor], free_port: int) -> None:
+    """With its own log; without a secret for GitHub there is none."""
+    visitor = visit(now=BEGAN, days=3, repositories=3, receiver=sender_to(f"http://127.0.0.1:{free_port}"))
+    names = [one["full_name"] for one in visitor.ask("/orgs/phoenix/repos").json()]
+    ids = [one["id"] for name in names for one in visitor.ask(f"/repos/{name}/hooks").json()]
+    assert len(set(ids)) == len(names) == 3
+    assert visitor.ask(f"/repos/{names[1]}/hooks/{ids[1]}/deliveries").json() == []
+    assert visitor.ask(f"/repos/{names[1]}/hooks/{ids[2]}/deliveries").status_code == 404
+    silent = visit(now=BEGAN, days=3, receiver=Receiver(f"http://127.0.0.1:{free_port}", argocd_secret=ARGOCD_SECRET))
+    assert silent.get("/hooks") == []
+    assert silent.ask(f"{HOOK}/deliveries").status_code == 404
+
+
 def test_what_is_told_depends_on_no_look(hour: Hour) -> None:
     """After a restart, with other looks and another memory, the same is sent under the same ids."""
     since, end = int(BEGAN.timestamp()), int(BEGAN.timestamp()) + 3600
