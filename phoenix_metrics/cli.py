@@ -13,6 +13,7 @@ from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from phoenix_metrics.demo.sending import Receiver
     from phoenix_metrics.pipeline import Report
 
 app = typer.Typer(
@@ -138,15 +139,38 @@ def demo(
     repositories: Annotated[
         int, typer.Option(min=1, max=5000, help="How many repositories it has, phoenix/platform among them.")
     ] = 1,
+    webhooks: Annotated[
+        str, typer.Option(help="Where it sends webhooks and notifications: a `phoenix webhooks`.")
+    ] = "",
 ) -> None:
     """Serve only the demo organisation's GitHub and Argo CD."""
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
+    receiver = _receiver(settings, webhooks) if webhooks else None
     serve(
-        port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json", repositories=repositories
+        port=settings.demo_port,
+        seed=seed,
+        pace=pace,
+        state_file=settings.home / "demo.json",
+        repositories=repositories,
+        receiver=receiver,
     )
+
+
+def _receiver(settings: Settings, url: str) -> "Receiver":
+    """Return what the demo organisation sends to. Raises SettingsError where it could not sign, or not send."""
+    from phoenix_metrics.demo.sending import Receiver  # noqa: PLC0415
+
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError(f"--webhooks {url}: expected an address such as http://127.0.0.1:{settings.webhook_port}")
+    if not settings.has_webhooks:
+        raise SettingsError(
+            "PHOENIX_WEBHOOK_SECRET: not set; --webhooks signs with it, and with PHOENIX_ARGOCD_WEBHOOK_SECRET"
+        )
+    secrets = (settings.webhook_secret, settings.argocd_webhook_secret)
+    return Receiver(url, *(secret.get_secret_value() if secret else None for secret in secrets))
 
 
 def _settings(**overrides: object) -> Settings:

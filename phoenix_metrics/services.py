@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -121,20 +122,31 @@ def _services(settings: Settings) -> list[Service]:
     ]
 
 
+def _webhooks_url(settings: Settings) -> str:
+    return f"http://{_shown_host(settings)}:{settings.webhook_port}"
+
+
 def _webhooks(settings: Settings) -> Service:
-    url = f"http://{_shown_host(settings)}:{settings.webhook_port}"
+    url = _webhooks_url(settings)
     command = [sys.executable, "-m", "phoenix_metrics.cli", "webhooks"]
     return Service("webhooks", command, f"{url}/healthz", url)
 
 
 def _demo(settings: Settings) -> Service:
     url = f"http://127.0.0.1:{settings.demo_port}"
-    return Service("demo", [sys.executable, "-m", "phoenix_metrics.cli", "demo"], f"{url}/_control", url)
+    command = [sys.executable, "-m", "phoenix_metrics.cli", "demo"]
+    sends = ["--webhooks", _webhooks_url(settings)] if settings.has_webhooks else []
+    return Service("demo", [*command, *sends], f"{url}/_control", url)
 
 
 def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
-    """Point everything at the demo organisation, with a home and a phoenix.toml of its own."""
+    """Point everything at the demo organisation, with a home and a phoenix.toml of its own.
+
+    It sends webhooks and notifications, with secrets made up where none are configured, so its runs appear at once.
+    """
     home = settings.home / "demo" if settings.has_sources else settings.home
+    signing = {"PHOENIX_WEBHOOK_SECRET": settings.webhook_secret}
+    signing["PHOENIX_ARGOCD_WEBHOOK_SECRET"] = settings.argocd_webhook_secret
     return {
         **{name: value for name, value in environ.items() if not name.endswith("_TOKEN_FILE")},
         "PHOENIX_HOME": str(home),
@@ -153,6 +165,7 @@ def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
         "PHOENIX_ARGOCD_PROJECTS": "",
         "PHOENIX_ARGOCD_METRICS_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd/metrics",
         "PHOENIX_BIND": settings.bind,
+        **{variable: secrets.token_urlsafe() for variable, secret in signing.items() if secret is None},
         **{f"PHOENIX_{name.upper()}": str(getattr(settings, name)) for name in _PORTS},
     }
 

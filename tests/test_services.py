@@ -1,5 +1,6 @@
 """`phoenix up`: a fresh home becomes running services on the demo organisation, and one signal ends all of them."""
 
+import json
 import os
 import re
 import signal
@@ -31,14 +32,14 @@ def free_ports(count: int) -> list[int]:
 
 @contextmanager
 def up(home: Path) -> Iterator[tuple[subprocess.Popen[str], dict[str, int]]]:
-    """Run `phoenix up` on free ports, with nothing configured but that Argo CD's notifications may come."""
+    """Run `phoenix up` on free ports, with nothing configured."""
     names = ("DASHBOARD", "EXPORTER", "DAGSTER", "DEMO", "WEBHOOK")
     ports = dict(zip(names, free_ports(len(names)), strict=True))
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PHOENIX_", "DAGSTER_"))}
     settings = {f"PHOENIX_{name}_PORT": str(port) for name, port in ports.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "phoenix_metrics.cli", "up"],
-        env={**clean, **settings, "PHOENIX_HOME": str(home), "PHOENIX_ARGOCD_WEBHOOK_SECRET": "hush"},
+        env={**clean, **settings, "PHOENIX_HOME": str(home)},
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -71,6 +72,20 @@ def wait_until_followed(home: Path) -> None:
     while watched_since(home, "argocd") is None:
         assert time.monotonic() < deadline, children_of(home)
         time.sleep(0.5)
+
+
+def wait_until_sent(ports: dict[str, int]) -> None:
+    """Break the demo's main, and wait until the receiver has taken what GitHub tells of the runs that then come."""
+    wish = urllib.request.Request(f"http://127.0.0.1:{ports['DEMO']}/_control", b'{"break": true}')
+    urllib.request.urlopen(wish, timeout=10).close()
+    answers: dict[str, int] = {}
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while answers.get("202", 0) < 3:
+        assert time.monotonic() < deadline, answers
+        time.sleep(0.5)
+        with urllib.request.urlopen(f"http://127.0.0.1:{ports['WEBHOOK']}/healthz", timeout=10) as answer:
+            answers = json.load(answer)["answers"]
+    assert set(answers) == {"202"}
 
 
 def children_of(home: Path) -> list[str]:
@@ -107,6 +122,7 @@ def test_one_command_serves_everything_and_one_signal_ends_it(tmp_path: Path) ->
             with urllib.request.urlopen(f"http://127.0.0.1:{url}", timeout=10) as answer:
                 assert answer.status == 200
         wait_until_followed(home)
+        wait_until_sent(ports)
         with up(home) as (second, _):
             assert "already runs on this PHOENIX_HOME" in second.communicate(timeout=60)[0]
         subprocess.run(["pkill", "-9", "-f", f"server.port={ports['DASHBOARD']}"], check=True)

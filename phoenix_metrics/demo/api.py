@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from phoenix_metrics.demo import manners, storage
+from phoenix_metrics.demo import check_suites, manners, storage
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
 from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE
 from phoenix_metrics.demo.context_endpoints import OF_ORGANIZATION, OF_REPOSITORY
@@ -19,6 +19,7 @@ from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing, page
+from phoenix_metrics.demo.sending import Receiver, Sender
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
 
@@ -28,6 +29,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 _BY_NAME = "/repos/{owner}/{repo}"
 _BY_ID = "/repositories/{repository_id}"
 ARGOCD_ROOT = "/argo-cd"
+_POINTS = 5_000  # of GraphQL, an hour
 _ENTERPRISE = "/api/v3"  # where GitHub Enterprise Server keeps its API
 
 
@@ -45,12 +47,19 @@ def app(
     clock: Clock = utc_now,
     hourly_limit: int = 15_000,
     repositories: int = 1,
+    receiver: Receiver | None = None,
+    address: str = "http://127.0.0.1:8990",
 ) -> Starlette:
-    """Return the server's application; it reads the time from `clock` only. Raises ValueError as Organization does."""
+    """Return the server's application; it reads the time from `clock` only. Raises ValueError as Organization does.
+
+    While it is served with its lifespan it sends to `receiver`; what it sends names `address` as its own.
+    """
     organization = Organization(seed, days, pace, repositories, state_file)
-    github = _Server(organization, Desk(hourly_limit), clock, pace).routes()
     living = LivingCluster(Universe(seed, pace), organization.platform, days)
-    return Starlette(routes=[*_argocd(living, clock), *storage.routes(organization, clock), *github])
+    sender = Sender(organization, living, receiver, address, lambda: int(clock().timestamp())) if receiver else None
+    github = _Server(organization, Desk(hourly_limit), clock, pace, sender).routes()
+    routes = [*_argocd(living, clock), *storage.routes(organization, clock), *github]
+    return Starlette(routes=routes, lifespan=sender.sending if sender else None)
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
@@ -67,26 +76,37 @@ def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
 class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
-    def __init__(self, organization: Organization, desk: Desk, clock: Clock, pace: float) -> None:
+    def __init__(
+        self, organization: Organization, desk: Desk, clock: Clock, pace: float, sender: Sender | None = None
+    ) -> None:
         self._organization = organization
+        self._hooks = sender.hooks if sender else None
         self._desk = desk
+        self._points = Desk(_POINTS)
         self._clock = clock
         self._pace = pace
 
     def routes(self) -> Iterator[Route]:
         """Yield every address, each also in its GitHub Enterprise Server form."""
         yield Route("/_control", self._control, methods=["GET", "POST", "DELETE"])
+        for path in ("/graphql", "/api/graphql"):
+            yield Route(path, self._graphql, methods=["POST"])
         for root in ("", _ENTERPRISE):
             yield Route(f"{root}/rate_limit", self._rate_limit)
             for path, endpoint in OF_ORGANIZATION.items():
                 yield Route(root + path, self._handler(path, endpoint))
-            for path, endpoint in OF_REPOSITORY.items():
+            reading = {**OF_REPOSITORY, **(self._hooks.reading() if self._hooks else {})}
+            for path, endpoint in reading.items():
                 handler = self._handler(_BY_NAME + path, endpoint, list_path=_BY_ID + path)
                 yield Route(root + _BY_NAME + path, handler)
                 yield Route(root + _BY_ID + path, handler)
+            for path, endpoint in self._hooks.doing().items() if self._hooks else ():
+                handler = self._handler(_BY_NAME + path, endpoint, status=202)
+                yield Route(root + _BY_NAME + path, handler, methods=["POST"])
+                yield Route(root + _BY_ID + path, handler, methods=["POST"])
         yield Route("/{path:path}", self._handler("unknown", _unknown))
 
-    def _handler(self, template: str, endpoint: Endpoint, list_path: str = "") -> Handler:
+    def _handler(self, template: str, endpoint: Endpoint, list_path: str = "", status: int = 200) -> Handler:
         async def handle(request: Request) -> Response:
             self._desk.requests[template] += 1
             token = request.headers.get("authorization", "")
@@ -100,7 +120,8 @@ class _Server:
             except RefusalError as error:
                 budget.used += not budget.is_spent
                 return manners.refuse(error, manners.budget_headers(budget))
-            return manners.answer(payload, headers, token, request.headers.get("if-none-match"), budget)
+            known_etag = request.headers.get("if-none-match")
+            return manners.answer(payload, headers, token, known_etag, budget, status)
 
         return handle
 
@@ -125,8 +146,21 @@ class _Server:
         token = request.headers.get("authorization", "")
         if manners.is_bad(token):
             return manners.refuse(manners.bad_credentials(), {})
-        budget = self._desk.budget(token, self._now())
-        return JSONResponse(manners.rate_limit(budget), headers=manners.budget_headers(budget))
+        budget, points = (desk.budget(token, self._now()) for desk in (self._desk, self._points))
+        return JSONResponse(manners.rate_limit(budget, points), headers=manners.budget_headers(budget))
+
+    async def _graphql(self, request: Request) -> Response:
+        self._desk.requests["/graphql"] += 1
+        token, body = request.headers.get("authorization", ""), await request.body()
+        if manners.is_bad(token):
+            return manners.refuse(manners.bad_credentials(), {})
+        points = self._points.budget(token, self._now())
+        if points.is_spent:
+            payload = manners.points_spent()
+        else:
+            points.used += check_suites.COST
+            payload = check_suites.answer(self._organization.worlds, body, points, self._now())
+        return JSONResponse(payload, headers=manners.budget_headers(points, "graphql"))
 
     async def _control(self, request: Request) -> Response:
         if request.method == "DELETE":

@@ -68,7 +68,9 @@ class Desk:
         return known
 
 
-def answer(payload: Any, headers: Mapping[str, str], token: str, known_etag: str | None, budget: Budget) -> Response:
+def answer(  # noqa: PLR0917  # what an answer is made of
+    payload: Any, headers: Mapping[str, str], token: str, known_etag: str | None, budget: Budget, status: int = 200
+) -> Response:
     """Return the payload at the price of one request, or 304 for free where the caller has it already."""
     if isinstance(payload, Moved):
         budget.used += 1
@@ -78,7 +80,7 @@ def answer(payload: Any, headers: Mapping[str, str], token: str, known_etag: str
     if known_etag == etag:
         return Response(status_code=304, headers={"etag": etag, **budget_headers(budget)})
     budget.used += 1
-    return Response(body, 200, {"etag": etag, **headers, **budget_headers(budget)}, "application/json")
+    return Response(body, status, {"etag": etag, **headers, **budget_headers(budget)}, "application/json")
 
 
 def refuse(error: RefusalError, headers: Mapping[str, str]) -> Response:
@@ -101,13 +103,19 @@ def spent() -> RefusalError:
     return RefusalError(403, "API rate limit exceeded for user ID 410201.", _LIMITS)
 
 
-def rate_limit(budget: Budget) -> dict[str, Any]:
-    """Return what `/rate_limit` answers; only the core budget is ever spent here."""
+def points_spent() -> dict[str, Any]:
+    """Return GraphQL's refusal, with status 200, of a token whose points are spent."""
+    return {"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded for user ID 410201."}]}
+
+
+def rate_limit(budget: Budget, points: Budget) -> dict[str, Any]:
+    """Return what `/rate_limit` answers; `points` are GraphQL's, and nothing is ever searched here."""
     unspent = Budget(_SEARCH_LIMIT, budget.reset_at).shown()
-    return {"resources": {"core": budget.shown(), "search": unspent}, "rate": budget.shown()}
+    resources = {"core": budget.shown(), "graphql": points.shown(), "search": unspent}
+    return {"resources": resources, "rate": budget.shown()}
 
 
-def budget_headers(budget: Budget) -> dict[str, str]:
+def budget_headers(budget: Budget, resource: str = "core") -> dict[str, str]:
     """Return the headers that tell the caller what is left."""
     shown = {f"x-ratelimit-{name}": str(value) for name, value in budget.shown().items()}
-    return {**shown, "x-ratelimit-resource": "core"}
+    return {**shown, "x-ratelimit-resource": resource}

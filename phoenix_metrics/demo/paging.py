@@ -12,12 +12,16 @@ _REACHABLE_WHEN_FILTERED = 1_000
 
 @dataclass(frozen=True)
 class Listing:
-    """A whole list, of which one page is shown; without a key it is a bare array."""
+    """A whole list, of which one page is shown; without a key it is a bare array.
+
+    One that grows at its front names its items by `cursor_of`, and is paged through from item to item.
+    """
 
     items: Sequence[Any]
     shown: Callable[[Any], dict[str, Any]]
     key: str | None = None
     is_filtered: bool = False
+    cursor_of: Callable[[Any], str] | None = None
 
     @property
     def reachable(self) -> int:
@@ -28,6 +32,8 @@ class Listing:
 def page(listing: Listing, query: Mapping[str, str], url: str) -> tuple[Any, dict[str, str]]:
     """Return the page asked for and its headers; `url` is the list's address for the links."""
     size = min(_natural(query.get("per_page"), _USUAL_SIZE), _LARGEST_SIZE)
+    if listing.cursor_of is not None:
+        return _page_from_cursor(listing, listing.cursor_of, size, query, url)
     number = _natural(query.get("page"), 1)
     end = min(number * size, listing.reachable)
     items = [listing.shown(item) for item in listing.items[(number - 1) * size : end]]
@@ -37,6 +43,18 @@ def page(listing: Listing, query: Mapping[str, str], url: str) -> tuple[Any, dic
         f'<{url}?{urlencode({**query, "page": target})}>; rel="{rel}"' for rel, target in _neighbours(number, last)
     ]
     return payload, {"link": ", ".join(links)} if links else {}
+
+
+def _page_from_cursor(
+    listing: Listing, cursor_of: Callable[[Any], str], size: int, query: Mapping[str, str], url: str
+) -> tuple[Any, dict[str, str]]:
+    """Return the page that begins with the item the cursor names, with a link to the next one."""
+    cursors = [cursor_of(item) for item in listing.items]
+    start = cursors.index(query["cursor"]) if query.get("cursor") in cursors else 0
+    items = [listing.shown(item) for item in listing.items[start : start + size]]
+    following = cursors[start + size : start + size + 1]
+    links = [f'<{url}?{urlencode({**query, "cursor": cursor})}>; rel="next"' for cursor in following]
+    return items, {"link": links[0]} if links else {}
 
 
 def _neighbours(number: int, last: int) -> list[tuple[str, int]]:

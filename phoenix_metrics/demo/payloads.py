@@ -1,6 +1,6 @@
 """Runs, jobs, steps and workflows at one moment as GitHub's JSON."""
 
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 from phoenix_metrics.demo.addresses import DEFAULT_BRANCH, Place, repository, user
@@ -28,7 +28,7 @@ def run_payload(
     return {
         "id": run.id,
         "name": trigger.workflow.path if trigger.is_malformed else trigger.workflow.name,
-        "node_id": _node("WFR", run.id),
+        "node_id": node_id("WFR", run.id),
         "head_branch": trigger.branch,
         "head_sha": trigger.commit.sha,
         "path": trigger.workflow.path,
@@ -39,7 +39,7 @@ def run_payload(
         "conclusion": state.conclusion,
         "workflow_id": workflow_id(place.repository, trigger.workflow),
         "check_suite_id": check_suite_id(run),
-        "check_suite_node_id": _node("CS", check_suite_id(run)),
+        "check_suite_node_id": node_id("CS", check_suite_id(run)),
         "pull_requests": [pull_request_named(place, pull_request, trigger.commit.sha)] if pull_request else [],
         "created_at": written(trigger.at),
         "updated_at": written(state.updated_at),
@@ -66,7 +66,7 @@ def job_payload(place: Place, run: Run, attempt_number: int, job: Job, now: int)
         "head_branch": run.trigger.branch,
         "run_url": f"{url}/actions/runs/{run.id}",
         "run_attempt": attempt_number,
-        "node_id": _node("CR", job.id),
+        "node_id": node_id("CR", job.id),
         "head_sha": run.trigger.commit.sha,
         "url": f"{url}/actions/jobs/{job.id}",
         "html_url": f"{place.repository.web}/actions/runs/{run.id}/job/{job.id}",
@@ -97,7 +97,7 @@ def workflow_payload(place: Place, workflow: Workflow) -> dict[str, Any]:
     """Return a workflow file."""
     return {
         "id": workflow_id(place.repository, workflow),
-        "node_id": _node("W", workflow_id(place.repository, workflow)),
+        "node_id": node_id("W", workflow_id(place.repository, workflow)),
         "name": workflow.name,
         "path": workflow.path,
         "state": "active",
@@ -178,5 +178,16 @@ def _step(step: Step, now: int) -> dict[str, Any]:
     }
 
 
-def _node(prefix: str, number: int) -> str:
+def node_id(prefix: str, number: int) -> str:
+    """Return GraphQL's id of an object."""
     return f"{prefix}_{urlsafe_b64encode(number.to_bytes(9)).decode()}"
+
+
+def run_of_suite(node: str) -> int | None:
+    """Return the id of the run whose check suite has an id of GraphQL's, None for what is no such id."""
+    try:
+        digits = urlsafe_b64decode(node.removeprefix("CS_"))
+    except ValueError:
+        return None
+    number = int.from_bytes(digits[:9])
+    return number - _CHECK_SUITES if node_id("CS", number) == node and number >= _CHECK_SUITES else None

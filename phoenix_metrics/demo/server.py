@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from phoenix_metrics.demo.api import app
+from phoenix_metrics.demo.sending import Receiver
 
 _GRACE_SECONDS = 1
 
@@ -21,16 +22,25 @@ def serve(
     pace: float = 1.0,
     state_file: Path | None = None,
     repositories: int = 1,
+    receiver: Receiver | None = None,
 ) -> None:
-    """Serve the demo organisation until SIGTERM or SIGINT."""
-    application = app(seed=seed, days=days, pace=pace, state_file=state_file, repositories=repositories)
+    """Serve the demo organisation, which sends to `receiver` if there is one, until SIGTERM or SIGINT."""
+    application = app(
+        seed=seed,
+        days=days,
+        pace=pace,
+        state_file=state_file,
+        repositories=repositories,
+        receiver=receiver,
+        address=f"http://{host}:{port}",
+    )
     config = uvicorn.Config(
         application,
         host=host,
         port=port,
         log_level="warning",
         access_log=False,
-        lifespan="off",
+        lifespan="on",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     with _stopped_quietly():

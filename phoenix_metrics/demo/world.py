@@ -47,10 +47,14 @@ class World:
     def since(self, oldest: int, now: int) -> list[Run]:
         """Return the runs triggered from one moment to another, newest first, whether they can be seen or not."""
         found = [run for day in range(oldest // DAY, now // DAY + 1) for run in self.day(day)]
-        bursts = [run for breakage in self.breakages for run in self._burst(breakage, oldest, now)]
+        bursts = self.bursts(oldest, now)
         if bursts:
             found = sorted([*found, *bursts], key=lambda run: run.id)
         return [run for run in reversed(found) if oldest <= run.trigger.at <= now]
+
+    def bursts(self, since: int, now: int) -> list[Run]:
+        """Return the runs of the pushes that came while main was broken, from one moment to another."""
+        return [run for breakage in self.breakages for run in self._burst(breakage, since, now)]
 
     def run(self, run_id: int, now: int) -> Run | None:
         """Return the run with this id if it can be seen at a moment."""
@@ -92,8 +96,7 @@ class World:
     def _created_at(self, at: int, now: int) -> list[Run]:
         if not self._oldest(now) <= at <= now:
             return []
-        bursts = [run for breakage in self.breakages for run in self._burst(breakage, at, at)]
-        return [run for run in (*self.day(at // DAY), *bursts) if run.trigger.at == at]
+        return [run for run in (*self.day(at // DAY), *self.bursts(at, at)) if run.trigger.at == at]
 
     def _build(self, day: int) -> tuple[Run, ...]:
         counts = Counter(self._counts_before(day))

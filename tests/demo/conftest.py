@@ -64,9 +64,9 @@ class Visitor:
 
 
 @contextmanager
-def serving(application: Starlette) -> Iterator[str]:
+def serving(application: Starlette, port: int | None = None) -> Iterator[str]:
     """Serve an application in a thread and give its address."""
-    config = uvicorn.Config(application, port=_free_port(), log_level="error", lifespan="off")
+    config = uvicorn.Config(application, port=port or _free_port(), log_level="error", lifespan="on")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
