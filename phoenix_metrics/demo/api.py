@@ -1,6 +1,5 @@
-"""GitHub's and Argo CD's REST APIs over the demo organisation, and the switch that breaks it."""
+"""GitHub's and Argo CD's REST APIs over the demo organisation, and the switches that change it."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,11 +12,13 @@ from starlette.routing import Route
 from phoenix_metrics.demo import manners
 from phoenix_metrics.demo.addresses import FULL_NAME, REPOSITORY_ID
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
-from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE, BreakageLog
+from phoenix_metrics.demo.breakage import BreakageLog
+from phoenix_metrics.demo.control import Control, WishError
 from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.endpoints import OF_ORGANIZATION, OF_REPOSITORY, Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.paging import Listing, page
+from phoenix_metrics.demo.scenes import SceneLog, SceneName
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
 from phoenix_metrics.demo.world import World
@@ -44,12 +45,17 @@ def app(
     state_file: Path | None = None,
     clock: Clock = utc_now,
     hourly_limit: int = 15_000,
+    scene: SceneName | None = None,
 ) -> Starlette:
-    """Return the server's application; it reads the time from `clock` only."""
-    universe = Universe(seed, pace)
+    """Return the server's application; it reads the time from `clock` only. A scene has been on for a while by then."""
+    universe, now = Universe(seed, pace), int(clock().timestamp())
     world = World(universe, days, BreakageLog(state_file))
-    github = _Server(world, Desk(hourly_limit), clock, pace).routes()
-    return Starlette(routes=[*_argocd(LivingCluster(universe, world, days), clock), *github])
+    living = LivingCluster(universe, world, days)
+    control = Control(SceneLog(state_file), world.breakages, [world], living, now)
+    if scene is not None:
+        control.begin(scene, now)
+    github = _Server(world, control, Desk(hourly_limit), clock, pace).routes()
+    return Starlette(routes=[*_argocd(living, clock), *github])
 
 
 def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
@@ -66,8 +72,9 @@ def _argocd(living: LivingCluster, clock: Clock) -> list[Route]:
 class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
-    def __init__(self, world: World, desk: Desk, clock: Clock, pace: float) -> None:
+    def __init__(self, world: World, control: Control, desk: Desk, clock: Clock, pace: float) -> None:
         self._world = world
+        self._switches = control
         self._desk = desk
         self._clock = clock
         self._pace = pace
@@ -124,34 +131,20 @@ class _Server:
     async def _control(self, request: Request) -> Response:
         if request.method == "DELETE":
             self._desk.requests.clear()
-        if request.method == "POST" and (complaint := self._switch(await request.body())):
-            return JSONResponse({"message": complaint}, 422)
+        if request.method == "POST":
+            try:
+                self._switches.grant(await request.body(), self._now())
+            except WishError as error:
+                return JSONResponse({"message": str(error)}, 422)
         return JSONResponse(
             {
                 "now": written(self._now()),
                 "requests": dict(self._desk.requests),
                 "total": self._desk.requests.total(),
-                "broken": self._world.breakages.current is not None,
+                **self._switches.state(self._now()),
                 "pace": self._pace,
             }
         )
-
-    def _switch(self, body: bytes) -> str | None:
-        """Break or mend main as asked; return what is wrong with the wish, if anything."""
-        try:
-            wish = json.loads(body)
-        except ValueError:
-            wish = None
-        if not isinstance(wish, dict) or not isinstance(wish.get("break"), bool):
-            return 'expected {"break": true or false}'
-        rate = wish.get("runs_per_minute", DEFAULT_RUNS_PER_MINUTE)
-        if not isinstance(rate, int) or not 1 <= rate <= MOST_RUNS_PER_MINUTE:
-            return f"runs_per_minute: expected a whole number from 1 to {MOST_RUNS_PER_MINUTE}"
-        if wish["break"]:
-            self._world.breakages.break_main(self._now(), rate)
-        else:
-            self._world.breakages.mend(self._now())
-        return None
 
     def _now(self) -> int:
         return int(self._clock().timestamp())

@@ -60,6 +60,16 @@ def main_head(universe: Universe, at: int) -> Commit:
     return Commit(universe.sha("first commit"), "Import the platform", TEAM[0], FOUNDED * DAY)
 
 
+@lru_cache(maxsize=64)
+def first_merge(universe: Universe, after: int) -> Trigger | None:
+    """Return the first push to main after a moment, if one comes within a week."""
+    for day in range(after // DAY, after // DAY + 8):
+        for trigger in pushes(universe, day):
+            if trigger.branch == "main" and trigger.at > after:
+                return trigger
+    return None
+
+
 def _one_per_second(found: list[Trigger]) -> tuple[Trigger, ...]:
     spread: list[Trigger] = []
     for trigger in sorted(found, key=lambda trigger: (trigger.at, trigger.commit.sha)):
@@ -75,12 +85,23 @@ def _triggers_of_stories(universe: Universe, opened: int) -> tuple[Trigger, ...]
 
 def _stories(universe: Universe, day: int) -> tuple[Story, ...]:
     dice = universe.dice("stories", day)
-    first = (day - FOUNDED) * round(_NUMBERS_PER_DAY * max(1.0, universe.pace)) + 1
+    room = round(_NUMBERS_PER_DAY * max(1.0, universe.pace))
+    first = (day - FOUNDED) * room + 1
     count = universe.count(dice, 1.6 if is_weekend(day) else 10.2)
     stories = [_story(dice, day, first + index) for index in range(count)]
     if stories and day % _MALFORMED_CYCLE == _MALFORMED_PHASE:
-        stories[0] = replace(stories[0], is_malformed=True)
-    return tuple(stories)
+        stories[0] = replace(stories[0], is_malformed=not universe.scenes.at(stories[0].pushed_at[0]).is_calm)
+    return (*stories, *_crowd(universe, day, range(first + count, first + room)))
+
+
+def _crowd(universe: Universe, day: int, numbers: range) -> Iterator[Story]:
+    """Yield the stories that a scene adds to the usual ones of a day; they have the numbers that are free."""
+    share = min(1.0, universe.pace) * (0.1 if is_weekend(day) else 1.0)
+    for number in numbers:
+        dice = universe.dice("crowd", number)
+        luck, story = dice.random(), _story(dice, day, number)
+        if luck < share * universe.scenes.at(story.pushed_at[0]).crowd_ratio:
+            yield story
 
 
 def _story(dice: Random, day: int, number: int) -> Story:
@@ -118,7 +139,11 @@ def _in_working_hours(dice: Random, at: int) -> int:
 
 def _triggers(universe: Universe, story: Story) -> Iterator[Trigger]:
     for index, at in enumerate(story.pushed_at):
-        yield _pull_request_push(universe, story, index, at)
+        push = _pull_request_push(universe, story, index, at)
+        again = _pushed_again(universe, story, index, push)
+        yield push if again is None else replace(push, superseded_at=again.at)
+        if again is not None:
+            yield again
     if story.merged_at is not None:
         yield _merge(universe, story, story.merged_at)
 
@@ -138,10 +163,22 @@ def _pull_request_push(universe: Universe, story: Story, index: int, at: int) ->
         pull_request=PullRequest(
             story.number, story.title, story.branch, universe.sha("base", story.number, story.pushed_at[0])
         ),
-        defect=_defect(dice, _DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
+        defect=_defect(universe, at, dice, _DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
         superseded_at=None if is_last else story.pushed_at[index + 1],
         is_malformed=story.is_malformed and index == 0,
     )
+
+
+def _pushed_again(universe: Universe, story: Story, index: int, push: Trigger) -> Trigger | None:
+    """Return the push that follows this one in a hurry, if a scene brings one before the story goes on."""
+    dice = universe.dice("hurry", story.number, index)
+    luck, at = dice.random(), push.at + dice.randint(90, 480)
+    is_too_late = at // DAY > push.at // DAY or (push.superseded_at is not None and at >= push.superseded_at)
+    if is_too_late or luck >= universe.scenes.at(push.at).hurry_ratio:
+        return None
+    sha = universe.sha("hurry", story.number, index)
+    commit = replace(push.commit, sha=sha, title=dice.choice(_FOLLOW_UPS), at=at - dice.randint(5, 60))
+    return replace(push, at=at, commit=commit, is_malformed=False)
 
 
 def _merge(universe: Universe, story: Story, at: int) -> Trigger:
@@ -155,7 +192,7 @@ def _merge(universe: Universe, story: Story, at: int) -> Trigger:
         commit=Commit(universe.sha("merge", story.number), title, story.author, at - 2),
         actor=story.author if dice.random() < 0.7 else dice.choice(TEAM),
         title=title,
-        defect=_defect(dice, _MERGE_DEFECTS, 0.035),
+        defect=_defect(universe, at, dice, _MERGE_DEFECTS, 0.035),
     )
 
 
@@ -174,9 +211,10 @@ def _develop(universe: Universe, day: int) -> Iterator[Trigger]:
             commit=Commit(universe.sha("develop", day, index), title, author, at - dice.randint(20, 600)),
             actor=author,
             title=title,
-            defect=_defect(dice, _DEFECTS, 0.07),
+            defect=_defect(universe, at, dice, _DEFECTS, 0.07),
         )
 
 
-def _defect(dice: Random, jobs: dict[str, float], ratio: float) -> str | None:
-    return dice.choices(list(jobs), list(jobs.values()))[0] if dice.random() < ratio else None
+def _defect(universe: Universe, at: int, dice: Random, jobs: dict[str, float], ratio: float) -> str | None:
+    found = dice.choices(list(jobs), list(jobs.values()))[0] if dice.random() < ratio else None
+    return None if universe.scenes.at(at).is_calm else found

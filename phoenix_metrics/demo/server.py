@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from phoenix_metrics.demo.api import app
+from phoenix_metrics.demo.scenes import SceneName
 
 _GRACE_SECONDS = 1
 
@@ -20,9 +21,10 @@ def serve(
     days: int = 60,
     pace: float = 1.0,
     state_file: Path | None = None,
+    scene: SceneName | None = None,
 ) -> None:
-    """Serve the demo organisation until SIGTERM or SIGINT."""
-    application = app(seed=seed, days=days, pace=pace, state_file=state_file)
+    """Serve the demo organisation until SIGTERM or SIGINT; a scene has been on for a while by then."""
+    application = app(seed=seed, days=days, pace=pace, state_file=state_file, scene=scene)
     config = uvicorn.Config(
         application,
         host=host,

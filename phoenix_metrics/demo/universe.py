@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from random import Random
 
+from phoenix_metrics.demo.scenes import NO_SCENES, Scenes
+
 DAY = 86_400
 HOUR = 3_600
 
@@ -16,6 +18,7 @@ class Universe:
 
     seed: int = 7
     pace: float = 1.0
+    scenes: Scenes = NO_SCENES
 
     def dice(self, *about: object) -> Random:
         """Return the dice for one subject; the same subject always meets the same throws."""
