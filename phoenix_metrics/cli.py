@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from phoenix_metrics.demo.scenes import SceneName
 from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
 
@@ -34,6 +35,9 @@ class Format(StrEnum):
 
 
 Demo = Annotated[bool, typer.Option("--demo", help="Measure the built-in demo organisation.")]
+Scene = Annotated[
+    SceneName | None, typer.Option(help="What the demo organisation goes through, as if for a while already.")
+]
 Since = Annotated[str, typer.Option(help="Start of the history: a date, or days such as 365d.")]
 Reconcile = Annotated[
     bool, typer.Option("--reconcile", help="Look for re-runs in the last 31 days, as the daily run does.")
@@ -50,11 +54,11 @@ def main() -> None:
 
 
 @app.command()
-def up(demo: Demo = False) -> None:
+def up(demo: Demo = False, scene: Scene = None) -> None:
     """Start everything: Dagster, dashboard, exporter; without a configuration also the demo organisation."""
     from phoenix_metrics.services import run_services  # noqa: PLC0415  # each command loads only what it needs
 
-    run_services(_settings(), os.environ, demo=demo)
+    run_services(_settings(), os.environ, demo=demo, scene=scene)
 
 
 @app.command()
@@ -135,13 +139,14 @@ def dashboard() -> None:
 def demo(
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+    scene: Scene = None,
 ) -> None:
     """Serve only the demo organisation's GitHub and Argo CD."""
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
-    serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
+    serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json", scene=scene)
 
 
 def _settings(**overrides: object) -> Settings:
