@@ -42,9 +42,13 @@ class Story:
     is_malformed: bool = False  # its first push breaks the workflow file
 
 
-@lru_cache(maxsize=1024)
 def pushes(universe: Universe, day: int) -> tuple[Trigger, ...]:
     """Return the CI runs that a day's pushes start, oldest first, no two in the same second."""
+    return _pushes(universe.until((day + 1) * DAY), day)
+
+
+@lru_cache(maxsize=1024)
+def _pushes(universe: Universe, day: int) -> tuple[Trigger, ...]:
     found = [*_develop(universe, day)]
     for opened in range(max(FOUNDED, day - _LONGEST_STORY_DAYS), day + 1):
         found += (trigger for trigger in _triggers_of_stories(universe, opened) if trigger.at // DAY == day)

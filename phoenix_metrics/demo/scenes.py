@@ -115,6 +115,12 @@ class Scenes:
         """Return the change that holds at a moment, in seconds since 1970."""
         return next((change for change in reversed(self.changes) if change.since < moment), _ALWAYS)
 
+    def until(self, moment: int) -> "Scenes":
+        """Return what had been set before a moment, in seconds since 1970."""
+        if self.latest.since < moment:
+            return self
+        return Scenes(tuple(change for change in self.changes if change.since < moment))
+
     def at(self, moment: int) -> Scene:
         """Return what holds at a moment, in seconds since 1970."""
         return self.change_at(moment).scene
