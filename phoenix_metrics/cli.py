@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from phoenix_metrics.demo.scenes import SceneName
 from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
 
@@ -35,6 +36,9 @@ class Format(StrEnum):
 
 
 Demo = Annotated[bool, typer.Option("--demo", help="Measure the built-in demo organisation.")]
+Scene = Annotated[
+    SceneName | None, typer.Option(help="What the demo organisation goes through, as if for a while already.")
+]
 Since = Annotated[str, typer.Option(help="Start of the history: a date, or days such as 365d.")]
 Reconcile = Annotated[
     bool, typer.Option("--reconcile", help="Look for re-runs in the last 31 days, as the daily run does.")
@@ -51,11 +55,11 @@ def main() -> None:
 
 
 @app.command()
-def up(demo: Demo = False) -> None:
+def up(demo: Demo = False, scene: Scene = None) -> None:
     """Start everything: Dagster, dashboard, exporter; without a configuration also the demo organisation."""
     from phoenix_metrics.services import run_services  # noqa: PLC0415  # each command loads only what it needs
 
-    run_services(_settings(), os.environ, demo=demo)
+    run_services(_settings(), os.environ, demo=demo, scene=scene)
 
 
 @app.command()
@@ -142,6 +146,7 @@ def demo(
     webhooks: Annotated[
         str, typer.Option(help="Where it sends webhooks and notifications: a `phoenix webhooks`.")
     ] = "",
+    scene: Scene = None,
 ) -> None:
     """Serve only the demo organisation's GitHub and Argo CD."""
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
@@ -156,6 +161,7 @@ def demo(
         state_file=settings.home / "demo.json",
         repositories=repositories,
         receiver=receiver,
+        scene=scene,
     )
 
 

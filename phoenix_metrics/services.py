@@ -54,12 +54,13 @@ class _Stop:
     is_asked: bool = False
 
 
-def run_services(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> None:
+def run_services(settings: Settings, environ: Mapping[str, str], *, demo: bool, scene: str | None = None) -> None:
     """Start all services, print their addresses, restart what ends, until Ctrl-C or SIGTERM stops all of them.
 
+    A scene is one of the demo organisation's, which is then measured.
     Raises PhoenixError when another copy runs on the same PHOENIX_HOME, a port is taken or a service does not start.
     """
-    demo = demo or not settings.has_sources
+    demo = demo or scene is not None or not settings.has_sources
     environment = _demo_environment(settings, environ) if demo else dict(environ)
     settings = load_settings(environment)
     with _only_copy(settings.home), _stopping() as stop:
@@ -67,7 +68,7 @@ def run_services(settings: Settings, environ: Mapping[str, str], *, demo: bool) 
         from phoenix_metrics.pipeline import prepare_dagster_home  # noqa: PLC0415  # loads the asset graph
 
         prepare_dagster_home(settings)
-        services = [*([_demo(settings)] if demo else []), *_services(settings)]
+        services = [*([_demo(settings, scene)] if demo else []), *_services(settings)]
         _check_ports(settings, demo=demo)
         with _running(settings, services, stop):
             _first_pass(settings, stop, waits=demo)
@@ -132,9 +133,9 @@ def _webhooks(settings: Settings) -> Service:
     return Service("webhooks", command, f"{url}/healthz", url)
 
 
-def _demo(settings: Settings) -> Service:
+def _demo(settings: Settings, scene: str | None) -> Service:
     url = f"http://127.0.0.1:{settings.demo_port}"
-    command = [sys.executable, "-m", "phoenix_metrics.cli", "demo"]
+    command = [sys.executable, "-m", "phoenix_metrics.cli", "demo", *(["--scene", scene] if scene else [])]
     sends = ["--webhooks", _webhooks_url(settings)] if settings.has_webhooks else []
     return Service("demo", [*command, *sends], f"{url}/_control", url)
 

@@ -1,6 +1,5 @@
-"""GitHub's and Argo CD's REST APIs over the demo organisation, and the switch that breaks it."""
+"""GitHub's and Argo CD's REST APIs over the demo organisation, and the switches that change it."""
 
-import json
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +11,14 @@ from starlette.routing import Route
 
 from phoenix_metrics.demo import check_suites, manners, storage
 from phoenix_metrics.demo.argocd.api import routes as argocd_routes
-from phoenix_metrics.demo.breakage import DEFAULT_RUNS_PER_MINUTE, MOST_RUNS_PER_MINUTE
 from phoenix_metrics.demo.context_endpoints import OF_ORGANIZATION, OF_REPOSITORY
+from phoenix_metrics.demo.control import Control, WishError
 from phoenix_metrics.demo.deliveries import LivingCluster
 from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Desk, RefusalError
 from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.paging import Listing, page
+from phoenix_metrics.demo.scenes import SceneLog, SceneName
 from phoenix_metrics.demo.sending import Receiver, Sender
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import Universe
@@ -49,15 +49,21 @@ def app(
     repositories: int = 1,
     receiver: Receiver | None = None,
     address: str = "http://127.0.0.1:8990",
+    scene: SceneName | None = None,
 ) -> Starlette:
     """Return the server's application; it reads the time from `clock` only. Raises ValueError as Organization does.
 
-    While it is served with its lifespan it sends to `receiver`; what it sends names `address` as its own.
+    While it is served with its lifespan it sends to `receiver`; what it sends names `address` as its own. A scene has
+    been on for a while by the time it starts.
     """
     organization = Organization(seed, days, pace, repositories, state_file)
     living = LivingCluster(Universe(seed, pace), organization.platform, days)
+    now = int(clock().timestamp())
+    control = Control(SceneLog(state_file), organization.breakages, organization.worlds, living, now)
+    if scene is not None:
+        control.begin(scene, now)
     sender = Sender(organization, living, receiver, address, lambda: int(clock().timestamp())) if receiver else None
-    github = _Server(organization, Desk(hourly_limit), clock, pace, sender).routes()
+    github = _Server(organization, control, Desk(hourly_limit), clock, pace=pace, sender=sender).routes()
     routes = [*_argocd(living, clock), *storage.routes(organization, clock), *github]
     return Starlette(routes=routes, lifespan=sender.sending if sender else None)
 
@@ -77,9 +83,17 @@ class _Server:
     """Joins the world, the callers' desk and the clock behind the addresses."""
 
     def __init__(
-        self, organization: Organization, desk: Desk, clock: Clock, pace: float, sender: Sender | None = None
+        self,
+        organization: Organization,
+        control: Control,
+        desk: Desk,
+        clock: Clock,
+        *,
+        pace: float,
+        sender: Sender | None,
     ) -> None:
         self._organization = organization
+        self._switches = control
         self._hooks = sender.hooks if sender else None
         self._desk = desk
         self._points = Desk(_POINTS)
@@ -165,34 +179,20 @@ class _Server:
     async def _control(self, request: Request) -> Response:
         if request.method == "DELETE":
             self._desk.requests.clear()
-        if request.method == "POST" and (complaint := self._switch(await request.body())):
-            return JSONResponse({"message": complaint}, 422)
+        if request.method == "POST":
+            try:
+                self._switches.grant(await request.body(), self._now())
+            except WishError as error:
+                return JSONResponse({"message": str(error)}, 422)
         return JSONResponse(
             {
                 "now": written(self._now()),
                 "requests": dict(self._desk.requests),
                 "total": self._desk.requests.total(),
-                "broken": self._organization.breakages.current is not None,
+                **self._switches.state(self._now()),
                 "pace": self._pace,
             }
         )
-
-    def _switch(self, body: bytes) -> str | None:
-        """Break or mend main as asked; return what is wrong with the wish, if anything."""
-        try:
-            wish = json.loads(body)
-        except ValueError:
-            wish = None
-        if not isinstance(wish, dict) or not isinstance(wish.get("break"), bool):
-            return 'expected {"break": true or false}'
-        rate = wish.get("runs_per_minute", DEFAULT_RUNS_PER_MINUTE)
-        if not isinstance(rate, int) or not 1 <= rate <= MOST_RUNS_PER_MINUTE:
-            return f"runs_per_minute: expected a whole number from 1 to {MOST_RUNS_PER_MINUTE}"
-        if wish["break"]:
-            self._organization.breakages.break_main(self._now(), rate)
-        else:
-            self._organization.breakages.mend(self._now())
-        return None
 
     def _now(self) -> int:
         return int(self._clock().timestamp())

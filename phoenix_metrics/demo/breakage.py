@@ -1,11 +1,10 @@
 """The switch that breaks main: while it is on, a burst of pushes arrives whose `validate` job fails."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from phoenix_metrics.demo import identity
+from phoenix_metrics.demo import identity, memory
 from phoenix_metrics.demo.execution import numbered, skipped
 from phoenix_metrics.demo.runs import Attempt, Commit, Job, Run, Trigger
 from phoenix_metrics.demo.team import TEAM
@@ -14,6 +13,7 @@ from phoenix_metrics.demo.workflows import CI, JobTemplate
 
 DEFAULT_RUNS_PER_MINUTE = 6
 MOST_RUNS_PER_MINUTE = 60
+_SECTION = "breakages"
 _TITLES = (
     "Move the import checks",
     "Bump the Go toolchain",
@@ -46,7 +46,7 @@ class BreakageLog:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._breakages = _read(file) if file is not None and file.exists() else []
+        self._breakages = [Breakage(**entry) for entry in memory.recall(file, _SECTION)]
 
     @property
     def current(self) -> Breakage | None:
@@ -76,15 +76,7 @@ class BreakageLog:
         return sum(breakage.count_before(at) for breakage in self._breakages)
 
     def _write(self) -> None:
-        if self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._file.with_name(self._file.name + ".new")
-            draft.write_text(json.dumps({"breakages": [asdict(breakage) for breakage in self._breakages]}), "utf-8")
-            draft.replace(self._file)
-
-
-def _read(file: Path) -> list[Breakage]:
-    return [Breakage(**entry) for entry in json.loads(file.read_text("utf-8"))["breakages"]]
+        memory.remember(self._file, _SECTION, [asdict(breakage) for breakage in self._breakages])
 
 
 def burst_trigger(universe: Universe, at: int) -> Trigger:

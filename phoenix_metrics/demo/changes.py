@@ -42,9 +42,13 @@ class Story:
     is_malformed: bool = False  # its first push breaks the workflow file
 
 
-@lru_cache(maxsize=1024)
 def pushes(universe: Universe, day: int) -> tuple[Trigger, ...]:
     """Return the CI runs that a day's pushes start, oldest first, no two in the same second."""
+    return _pushes(universe.until((day + 1) * DAY), day)
+
+
+@lru_cache(maxsize=1024)
+def _pushes(universe: Universe, day: int) -> tuple[Trigger, ...]:
     found = [*_develop(universe, day)]
     for opened in range(max(FOUNDED, day - _LONGEST_STORY_DAYS), day + 1):
         found += (trigger for trigger in _triggers_of_stories(universe, opened) if trigger.at // DAY == day)
@@ -72,6 +76,16 @@ def main_head(universe: Universe, at: int) -> Commit:
     return Commit(universe.sha("first commit"), "Import the platform", TEAM[0], FOUNDED * DAY)
 
 
+@lru_cache(maxsize=64)
+def first_merge(universe: Universe, after: int) -> Trigger | None:
+    """Return the first push to main after a moment, if one comes within a week."""
+    for day in range(after // DAY, after // DAY + 8):
+        for trigger in pushes(universe, day):
+            if trigger.branch == "main" and trigger.at > after:
+                return trigger
+    return None
+
+
 def _one_per_second(found: list[Trigger]) -> tuple[Trigger, ...]:
     spread: list[Trigger] = []
     for trigger in sorted(found, key=lambda trigger: (trigger.at, trigger.commit.sha)):
@@ -89,16 +103,27 @@ def _triggers_of_stories(universe: Universe, opened: int) -> tuple[Trigger, ...]
 def stories(universe: Universe, day: int) -> tuple[Story, ...]:
     """Return the pull requests that are opened on a day, as they will have been in the end."""
     dice = universe.dice("stories", day)
-    first = (day - FOUNDED) * _numbers_per_day(universe) + 1
+    room = _numbers_per_day(universe)
+    first = (day - FOUNDED) * room + 1
     count = universe.count(dice, 1.6 if is_weekend(day) else 10.2)
     opened = [_story(dice, day, first + index) for index in range(count)]
     if opened and day % _MALFORMED_CYCLE == _MALFORMED_PHASE:
-        opened[0] = replace(opened[0], is_malformed=True)
-    return tuple(opened)
+        opened[0] = replace(opened[0], is_malformed=not universe.scenes.at(opened[0].pushed_at[0]).is_calm)
+    return (*opened, *_crowd(universe, day, range(first + count, first + room)))
 
 
 def _numbers_per_day(universe: Universe) -> int:
     return round(_NUMBERS_PER_DAY * max(1.0, universe.pace))
+
+
+def _crowd(universe: Universe, day: int, numbers: range) -> Iterator[Story]:
+    """Yield the stories that a scene adds to the usual ones of a day; they have the numbers that are free."""
+    share = min(1.0, universe.pace) * (0.1 if is_weekend(day) else 1.0)
+    for number in numbers:
+        dice = universe.dice("crowd", number)
+        luck, story = dice.random(), _story(dice, day, number)
+        if luck < share * universe.scenes.at(story.pushed_at[0]).crowd_ratio:
+            yield story
 
 
 def _story(dice: Random, day: int, number: int) -> Story:
@@ -136,7 +161,11 @@ def _in_working_hours(dice: Random, at: int) -> int:
 
 def _triggers(universe: Universe, story: Story) -> Iterator[Trigger]:
     for index, at in enumerate(story.pushed_at):
-        yield _pull_request_push(universe, story, index, at)
+        push = _pull_request_push(universe, story, index, at)
+        again = _pushed_again(universe, story, index, push)
+        yield push if again is None else replace(push, superseded_at=again.at)
+        if again is not None:
+            yield again
     if story.merged_at is not None:
         yield merge(universe, story, story.merged_at)
 
@@ -156,10 +185,22 @@ def _pull_request_push(universe: Universe, story: Story, index: int, at: int) ->
         pull_request=PullRequest(
             story.number, story.title, story.branch, universe.sha("base", story.number, story.pushed_at[0])
         ),
-        defect=_defect(dice, _DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
+        defect=_defect(universe, at, dice, _DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
         superseded_at=None if is_last else story.pushed_at[index + 1],
         is_malformed=story.is_malformed and index == 0,
     )
+
+
+def _pushed_again(universe: Universe, story: Story, index: int, push: Trigger) -> Trigger | None:
+    """Return the push that follows this one in a hurry, if a scene brings one before the story goes on."""
+    dice = universe.dice("hurry", story.number, index)
+    luck, at = dice.random(), push.at + dice.randint(90, 480)
+    is_too_late = at // DAY > push.at // DAY or (push.superseded_at is not None and at >= push.superseded_at)
+    if is_too_late or luck >= universe.scenes.at(push.at).hurry_ratio:
+        return None
+    sha = universe.sha("hurry", story.number, index)
+    commit = replace(push.commit, sha=sha, title=dice.choice(_FOLLOW_UPS), at=at - dice.randint(5, 60))
+    return replace(push, at=at, commit=commit, is_malformed=False)
 
 
 def merge(universe: Universe, story: Story, at: int) -> Trigger:
@@ -174,7 +215,7 @@ def merge(universe: Universe, story: Story, at: int) -> Trigger:
         commit=Commit(universe.sha("merge", story.number), title, story.author, at - 2),
         actor=story.author if dice.random() < 0.7 else dice.choice(TEAM),
         title=title,
-        defect=_defect(dice, _MERGE_DEFECTS, 0.035),
+        defect=_defect(universe, at, dice, _MERGE_DEFECTS, 0.035),
     )
 
 
@@ -193,9 +234,10 @@ def _develop(universe: Universe, day: int) -> Iterator[Trigger]:
             commit=Commit(universe.sha("develop", day, index), title, author, at - dice.randint(20, 600)),
             actor=author,
             title=title,
-            defect=_defect(dice, _DEFECTS, 0.07),
+            defect=_defect(universe, at, dice, _DEFECTS, 0.07),
         )
 
 
-def _defect(dice: Random, jobs: dict[str, float], ratio: float) -> str | None:
-    return dice.choices(list(jobs), list(jobs.values()))[0] if dice.random() < ratio else None
+def _defect(universe: Universe, at: int, dice: Random, jobs: dict[str, float], ratio: float) -> str | None:
+    found = dice.choices(list(jobs), list(jobs.values()))[0] if dice.random() < ratio else None
+    return None if universe.scenes.at(at).is_calm else found

@@ -5,7 +5,7 @@ to production: there somebody starts it, and the API is a canary that an analysi
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from phoenix_metrics.demo.argocd.actions import (
@@ -22,7 +22,9 @@ from phoenix_metrics.demo.argocd.actions import (
 )
 from phoenix_metrics.demo.argocd.cluster import Cluster
 from phoenix_metrics.demo.runs import Job, Run
+from phoenix_metrics.demo.scenes import Scenes
 from phoenix_metrics.demo.team import TEAM
+from phoenix_metrics.demo.troubles import Occasion, troubles
 from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR, Universe, is_weekend, weekday
 from phoenix_metrics.demo.workflows import CI, NIGHTLY
 from phoenix_metrics.demo.world import World
@@ -35,6 +37,7 @@ _SERVICES = ("api", "controller", "generator")  # those whose images the pipelin
 _CANARY = "api"
 _TO_STAGING = (10 * HOUR + 1_800, 15 * HOUR + 1_800)
 _THURSDAY = 3
+_PAUSE = 600  # seconds at least between two stories of production
 _BLOCK_DAYS = 28  # histories begin at the same days whenever the server is started within four weeks
 _APPLY_FAILED = (
     'one or more objects failed to apply, reason: admission webhook "policy.phoenix.example" denied the request'
@@ -54,6 +57,7 @@ class _Environment:
     live: list[tuple[int, str]] = field(default_factory=list)  # history id and commit of what was applied, in order
     next_id: int = 0
     free_at: int = 0
+    config: str = ""  # the last commit to its folder
 
     def newest(self, at: int) -> str | None:
         """Return the newest commit that had been delivered by a moment."""
@@ -69,6 +73,7 @@ class Deliveries:
         self._development = _Environment(DEVELOPMENT, "development")
         self._staging = _Environment(STAGING, "staging")
         self._production = _Environment(PRODUCTION, "production")
+        self._quiet_at = 0  # when all that was told of production is over
 
     def founding(self) -> list[Action]:
         """Return how the applications came to be; production is started by hand."""
@@ -91,17 +96,16 @@ class Deliveries:
         """Return everything that is done on a day."""
         runs = self._world.day(day)
         told = [*self._to_development(runs), *self._nightly(runs)]
-        if not is_weekend(day):
-            told += self._to_staging(day, _TO_STAGING[0])
-            told += self._to_production(day) if weekday(day) <= _THURSDAY else ()
-            told += self._to_staging(day, _TO_STAGING[1])
+        morning, afternoon = ([] if is_weekend(day) else list(self._to_staging(day, second)) for second in _TO_STAGING)
+        told += [*morning, *self._production_day(day), *afternoon]
         return sorted(told, key=lambda action: action.at)
 
     def _to_development(self, runs: tuple[Run, ...]) -> Iterator[Action]:
         for job, run in sorted(_built(runs), key=lambda found: found[0].completed_at):
             sha = run.trigger.commit.sha
             dice = self._universe.dice("development", sha)
-            yield from self._deliver(self._development, sha, job.completed_at, dice, outcome=_fate(dice, 0.03, 0.02))
+            outcome = self._fate(job.completed_at, dice, 0.03, 0.02)
+            yield from self._deliver(self._development, sha, job.completed_at, dice, outcome=outcome)
 
     def _to_staging(self, day: int, second: int) -> Iterator[Action]:
         at = day * DAY + second
@@ -109,7 +113,7 @@ class Deliveries:
         dice = self._universe.dice("staging", day, second)
         if sha is not None and sha != self._staging.newest(at):
             yield from self._deliver(
-                self._staging, sha, at + dice.randint(0, 600), dice, outcome=_fate(dice, 0.03, 0.01)
+                self._staging, sha, at + dice.randint(0, 600), dice, outcome=self._fate(at, dice, 0.03, 0.01)
             )
         elif sha is not None:
             yield Sync(at, STAGING, by=dice.choice(TEAM).login, outcome=Outcome(seconds=3, healthy_after=5))
@@ -124,14 +128,26 @@ class Deliveries:
                 yield SetImage(at, STAGING, _CANARY, f"{_REGISTRY}/{_CANARY}:nightly-{at // DAY}")
                 yield Sync(at + 6, STAGING, kind="self_heal", outcome=Outcome(seconds=2, healthy_after=20))
 
-    def _to_production(self, day: int) -> Iterator[Action]:
+    def _production_day(self, day: int) -> Iterator[Action]:
+        """Tell what is done to production on a day, one after the other: the usual delivery and a scene's troubles."""
         dice = self._universe.dice("production", day)
-        at = day * DAY + 13 * HOUR + dice.randint(0, 5_400)
+        usual = [Occasion(day * DAY + 13 * HOUR + dice.randint(0, 5_400))] if weekday(day) <= _THURSDAY else []
+        for occasion in sorted([*usual, *troubles(self._universe, day)], key=lambda one: one.at):
+            at = max(occasion.at, self._quiet_at + _PAUSE)
+            if self._universe.scenes.at(at).spoils_production == (occasion.trouble is None):
+                continue
+            told = list(
+                self._to_production(at, dice) if occasion.trouble is None else self._trouble(at, occasion.trouble)
+            )
+            self._quiet_at = max([self._quiet_at, *(action.at for action in told)])
+            yield from told
+
+    def _to_production(self, at: int, dice: Random) -> Iterator[Action]:
         sha, manager = self._staging.newest(at), dice.choice(TEAM[4:8]).login
         if sha is None or sha == self._production.newest(at):
             return
         live, chance = self._production.live, dice.random()
-        if not live or chance < 0.80:
+        if not live or chance < 0.80 or self._universe.scenes.at(at).is_calm:
             yield from self._release(sha, at, dice, manager)
         elif chance < 0.86:
             yield from self._stopped_by_analysis(sha, at, dice, manager)
@@ -146,27 +162,58 @@ class Deliveries:
             yield from self._deliver(self._production, sha, at, dice, by=manager, outcome=failed)
             yield from self._release(sha, at + dice.randint(600, 1_800), dice, manager, is_new=False)
 
-    def _release(self, sha: str, at: int, dice: Random, manager: str, *, is_new: bool = True) -> Iterator[Action]:
+    def _trouble(self, at: int, number: int) -> Iterator[Action]:
+        """Bring the newest version to production, unless it is there, and go back from it, each time in another way."""
+        dice, about = self._universe.dice("trouble", at), ("trouble", str(at))
+        sha, manager = self._staging.newest(at), dice.choice(TEAM[4:8]).login
+        live = self._production.live
+        is_there = bool(live) and live[-1][1] == sha
+        if sha is None:
+            return
+        if live and not is_there and number % 3 == 0:
+            yield from self._stopped_by_analysis(sha, at, dice, manager, about)
+            return
+        if not is_there:
+            yield from self._release(sha, at, dice, manager, about=about)
+        back_at = at + (dice.randint(60, 600) if is_there else dice.randint(2_400, 4_800))
+        if len(live) > 1 and number % 3 == 1:
+            yield from self._rolled_back(back_at, dice)
+        elif len(live) > 1:
+            yield from self._reverted(sha, back_at, dice, manager, about)
+
+    def _release(
+        self, sha: str, at: int, dice: Random, manager: str, *, about: tuple[str, ...] = (), is_new: bool = True
+    ) -> Iterator[Action]:
         """Bring a version to production; its canary takes some twenty minutes."""
         outcome = Outcome(seconds=dice.randint(6, 25), healthy_after=None)
-        yield from self._deliver(self._production, sha, at, dice, by=manager, outcome=outcome, is_new=is_new)
+        yield from self._deliver(
+            self._production, sha, at, dice, by=manager, outcome=outcome, about=about, is_new=is_new
+        )
         yield Promote(self._production.free_at + dice.randint(1_230, 1_420), PRODUCTION, _CANARY)
 
-    def _stopped_by_analysis(self, sha: str, at: int, dice: Random, manager: str) -> Iterator[Action]:
+    def _stopped_by_analysis(
+        self, sha: str, at: int, dice: Random, manager: str, about: tuple[str, ...] = ()
+    ) -> Iterator[Action]:
         """Let the analysis stop a canary; some time later somebody reverts it in Git."""
         outcome = Outcome(seconds=dice.randint(6, 25), healthy_after=None)
-        yield from self._deliver(self._production, sha, at, dice, by=manager, outcome=outcome)
+        yield from self._deliver(self._production, sha, at, dice, by=manager, outcome=outcome, about=about)
         aborted_at = self._production.free_at + dice.randint(960, 1_260)
         yield Abort(aborted_at, PRODUCTION, _CANARY, "Failed", analysis_seconds=660)
-        yield from self._reverted(sha, aborted_at + dice.randint(600, 2_400), dice, manager)
+        yield from self._reverted(sha, aborted_at + dice.randint(600, 2_400), dice, manager, about)
 
-    def _reverted(self, sha: str, at: int, dice: Random, manager: str) -> Iterator[Action]:
+    def _reverted(self, sha: str, at: int, dice: Random, manager: str, about: tuple[str, ...] = ()) -> Iterator[Action]:
         before = self._production.live[-2][1]
-        config = _config_commit(self._universe, self._production, sha)
-        message = f'Revert "Promote {_tag(sha)} to production"\n\nThis reverts commit {config}.'
+        message = f'Revert "Promote {_tag(sha)} to production"\n\nThis reverts commit {self._production.config}.'
         outcome = Outcome(seconds=dice.randint(4, 12), healthy_after=dice.randint(20, 90))
         yield from self._deliver(
-            self._production, before, at, dice, by=manager, outcome=outcome, message=message, about=("revert", sha)
+            self._production,
+            before,
+            at,
+            dice,
+            by=manager,
+            outcome=outcome,
+            message=message,
+            about=("revert", sha, *about),
         )
 
     def _rolled_back(self, at: int, dice: Random) -> Iterator[Action]:
@@ -177,6 +224,10 @@ class Deliveries:
         yield Rollback(at, PRODUCTION, entry, dice.choice(TEAM[8:]).login, outcome=outcome)
         environment.live.append((environment.next_id, sha))
         environment.next_id += 1
+
+    def _fate(self, at: int, dice: Random, failure_ratio: float, degraded_ratio: float) -> Outcome:
+        luck = 0.0 if self._universe.scenes.at(at).is_calm else 1.0
+        return _fate(dice, failure_ratio * luck, degraded_ratio * luck)
 
     def _deliver(
         self,
@@ -197,6 +248,7 @@ class Deliveries:
             config = _config_commit(self._universe, environment, sha, *about)
             images = {service: f"{_REGISTRY}/{service}:{_tag(sha)}" for service in _SERVICES}
             text = message or f"Promote {_tag(sha)} to {environment.folder}"
+            environment.config = config
             yield Commit(at, environment.application, (config,), images, text, _author(by))
         started = at + (dice.randint(15, 175) if by is None else dice.randint(40, 200))  # Argo CD asks Git every 3 min
         yield Sync(started, environment.application, by=by, outcome=outcome)
@@ -212,19 +264,34 @@ class LivingCluster:
 
     def __init__(self, universe: Universe, world: World, days: int) -> None:
         self.cluster = Cluster()
+        self._universe = universe
+        self._world = world
         self._story = Deliveries(universe, world)
         self._days = days
-        self._next_day: int | None = None
+        self._first_day: int | None = None
+        self._next_day = 0
 
     def live_until(self, now: int) -> None:
         """Have the story told far enough for a moment."""
-        if self._next_day is None:
+        if self._first_day is None:
             age = now // DAY - self._days - FOUNDED
-            self._next_day = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
+            self._first_day = self._next_day = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
             self.cluster.add(self._story.founding())
         while self._next_day <= now // DAY + 1:
             self.cluster.add(self._story.day(self._next_day))
             self._next_day += 1
+
+    def play(self, scenes: Scenes, now: int) -> None:
+        """Have what comes after a moment told with these scenes, which the world knows already; the past stays."""
+        self._universe = replace(self._universe, scenes=scenes)
+        story = Deliveries(self._universe, self._world)
+        if self._first_day is not None:
+            self.live_until(now)
+            self.cluster.advance(now)
+            self.cluster.forget_plans()
+            told = (action for day in range(self._first_day, self._next_day) for action in story.day(day))
+            self.cluster.add(action for action in told if action.at > now)
+        self._story = story
 
 
 def _built(runs: tuple[Run, ...]) -> Iterator[tuple[Job, Run]]:

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from phoenix_metrics.demo import identity
+from phoenix_metrics.demo.changes import first_merge
 from phoenix_metrics.demo.runs import Attempt, Job, Trigger
+from phoenix_metrics.demo.scenes import Scene
 from phoenix_metrics.demo.seasons import SLOW_JOB, is_slow_season, queue_seconds, slowness
 from phoenix_metrics.demo.team import Developer
 from phoenix_metrics.demo.universe import DAY, HOUR, Universe
@@ -27,10 +29,31 @@ class Order:
     actor: Developer
     previous: tuple[Job, ...] = ()
 
+    @property
+    def scene(self) -> Scene:
+        """What held when the run was triggered; it holds for all its attempts."""
+        return self.universe.scenes.at(self.trigger.at)
+
     def flake_ratio(self, name: str) -> float:
         """Return how often a job fails by chance; one that just did is likelier to do so again."""
-        has_failed = any(job.name == name and job.conclusion == "failure" for job in self.previous)
-        return _STUBBORN_RATIO if has_failed else HABITS[name].flake_ratio
+        if self.scene.is_calm:
+            return 0.0
+        if any(job.name == name and job.conclusion == "failure" for job in self.previous):
+            return _STUBBORN_RATIO
+        return HABITS[name].flake_ratio * self.scene.flake_factors.get(name, 1.0)
+
+    def hang_ratio(self, name: str) -> float:
+        """Return how often a job hangs by chance."""
+        return 0.0 if self.scene.is_calm else HABITS[name].hang_ratio
+
+    def time_factor(self, name: str) -> float:
+        """Return what the scene makes of a job's time: of all by the runner, of some from one commit on."""
+        scene = self.scene
+        if name not in scene.slow_factors:
+            return scene.time_factor
+        merge = first_merge(self.universe, self.universe.scenes.change_at(self.trigger.at).since)
+        is_slowed = merge is not None and self.trigger.at >= merge.at
+        return scene.time_factor * (scene.slow_factors[name] if is_slowed else 1.0)
 
     @property
     def lane(self) -> int:
@@ -109,17 +132,19 @@ def _carried(order: Order, template: JobTemplate) -> Iterator[Job]:
 
 def _executed(order: Order, template: JobTemplate, name: str, ready_at: int, chance: _Chance) -> Job:
     habit, dice = HABITS[name], chance.dice
-    started_at = ready_at + queue_seconds(order.universe, ready_at, dice)
-    usual = _usual_seconds(order.universe, name, started_at // DAY)
+    started_at = ready_at + queue_seconds(order.universe, ready_at, dice, is_calm=order.scene.is_calm)
+    usual = _usual_seconds(order.universe, name, started_at // DAY) * order.time_factor(name)
     planned = max(3, round(usual * dice.lognormvariate(chance.mood[habit.component], 0.13)))
     luck, cut = dice.random(), dice.uniform(0.5, 1.0)
     conclusion, seconds = "success", planned
     if order.trigger.defect == name or luck < order.flake_ratio(name):
         conclusion, seconds = "failure", max(3, round(planned * cut))
-    elif luck > 1 - habit.hang_ratio:
+    elif luck > 1 - order.hang_ratio(name):
         conclusion, seconds = "cancelled", _HANG_SECONDS + dice.randint(10, 17)
     runner = dice.randint(1, 999)
-    return Job(0, name, template, ready_at, started_at, started_at + seconds, conclusion, runner, planned)
+    return Job(
+        0, name, template, ready_at, started_at, started_at + seconds, conclusion, runner, planned, order.scene.runner
+    )
 
 
 def _usual_seconds(universe: Universe, name: str, day: int) -> float:

@@ -9,9 +9,10 @@ from phoenix_metrics.demo.repositories import Repository
 from phoenix_metrics.demo.runs import Attempt, Commit, Job, PullRequest, Run
 from phoenix_metrics.demo.steps import Step, steps_of
 from phoenix_metrics.demo.times import FOUNDED_AT, written
-from phoenix_metrics.demo.workflows import Workflow
+from phoenix_metrics.demo.workflows import STANDARD_RUNNER, Workflow
 
 _CHECK_SUITES = 36_000_000_000  # added to a run's id to give its check suite's
+_LARGER_RUNNERS = 3  # the id of their group
 _PULL_REQUESTS = 2_100_000_000  # added to a pull request's number to give its id
 _PULL_REQUESTS_EACH = 1_000_000  # ids that each repository has for itself
 _WORKFLOWS_EACH = 10
@@ -78,8 +79,8 @@ def job_payload(place: Place, run: Run, attempt_number: int, job: Job, now: int)
         "name": job.name,
         "steps": [] if is_waiting else [_step(step, now) for step in steps_of(job)],
         "check_run_url": f"{url}/check-runs/{job.id}",
-        "labels": [] if job.conclusion == "skipped" else ["ubuntu-latest"],
-        **_runner(None if is_waiting else job.runner),
+        "labels": [] if job.conclusion == "skipped" else [job.label],
+        **_runner(None if is_waiting else job.runner, job.label),
     }
 
 
@@ -156,14 +157,13 @@ def pull_request_named(place: Place, pull_request: PullRequest, head_sha: str) -
     }
 
 
-def _runner(number: int | None) -> dict[str, Any]:
-    is_taken = number is not None
-    return {
-        "runner_id": number,
-        "runner_name": f"GitHub Actions {number}" if is_taken else None,
-        "runner_group_id": 0 if is_taken else None,
-        "runner_group_name": "GitHub Actions" if is_taken else None,
-    }
+def _runner(number: int | None, label: str) -> dict[str, Any]:
+    if number is None:
+        return dict.fromkeys(("runner_id", "runner_name", "runner_group_id", "runner_group_name"))
+    name, group, group_id = f"GitHub Actions {number}", "GitHub Actions", 0
+    if label != STANDARD_RUNNER:
+        name, group, group_id = f"{label}_{number:012x}", "Default Larger Runners", _LARGER_RUNNERS
+    return {"runner_id": number, "runner_name": name, "runner_group_id": group_id, "runner_group_name": group}
 
 
 def _step(step: Step, now: int) -> dict[str, Any]:

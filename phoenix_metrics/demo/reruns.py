@@ -22,7 +22,7 @@ def attempts(universe: Universe, trigger: Trigger, index: int) -> tuple[Attempt,
 def _rerun(universe: Universe, trigger: Trigger, index: int, last: Attempt) -> Order | None:
     dice = universe.dice("rerun", trigger.at, last.number)
     impatience, nostalgia = dice.random(), dice.random()
-    if last.conclusion == "failure" and impatience < _hope(trigger):
+    if last.conclusion == "failure" and impatience < _hope(universe, trigger):
         wait, previous = 60 + round(dice.lognormvariate(5.3, 0.9)), last.jobs
     elif last.number == 1 and last.conclusion in ("success", "failure") and nostalgia < 0.006:
         wait, previous = dice.randint(2 * DAY, _LATEST), ()
@@ -35,11 +35,12 @@ def _rerun(universe: Universe, trigger: Trigger, index: int, last: Attempt) -> O
     return Order(universe, trigger, last.number + 1, started_at, actor, previous)
 
 
-def _hope(trigger: Trigger) -> float:
+def _hope(universe: Universe, trigger: Trigger) -> float:
     """Return how likely people are to try again: those who know the failure is not theirs do."""
+    factor = universe.scenes.at(trigger.at).rerun_factor
     if trigger.defect is not None:
-        return 0.12
-    return 0.8 if trigger.branch == "main" else 0.7
+        return 0.12 * factor
+    return (0.8 if trigger.branch == "main" else 0.7) * factor
 
 
 def _awake(at: int) -> int:

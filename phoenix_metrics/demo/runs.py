@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from phoenix_metrics.demo.team import Developer
-from phoenix_metrics.demo.workflows import JobTemplate, Workflow
+from phoenix_metrics.demo.workflows import STANDARD_RUNNER, JobTemplate, Workflow
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class Job:
     conclusion: str
     runner: int | None = None
     planned_seconds: int = 0  # what it would have taken if nobody had stopped it
+    label: str = STANDARD_RUNNER
 
 
 @dataclass(frozen=True, slots=True)

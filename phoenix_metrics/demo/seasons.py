@@ -32,9 +32,9 @@ def shortage(universe: Universe, day: int) -> tuple[int, int] | None:
     return start, start + dice.randint(2 * HOUR, 4 * HOUR)
 
 
-def queue_seconds(universe: Universe, at: int, dice: Random) -> int:
-    """Return how long a job that is ready at this moment waits for a runner."""
-    scarce = shortage(universe, at // DAY)
+def queue_seconds(universe: Universe, at: int, dice: Random, *, is_calm: bool = False) -> int:
+    """Return how long a job that is ready at this moment waits for a runner; when calm, runners are never scarce."""
+    scarce = None if is_calm else shortage(universe, at // DAY)
     if scarce and scarce[0] <= at < scarce[1]:
         return min(2_700, round(dice.lognormvariate(5.9, 0.7)))
     return min(240, 1 + round(dice.lognormvariate(1.4, 0.6)))

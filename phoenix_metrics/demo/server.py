@@ -8,6 +8,7 @@ from pathlib import Path
 import uvicorn
 
 from phoenix_metrics.demo.api import app
+from phoenix_metrics.demo.scenes import SceneName
 from phoenix_metrics.demo.sending import Receiver
 
 _GRACE_SECONDS = 1
@@ -23,8 +24,12 @@ def serve(
     state_file: Path | None = None,
     repositories: int = 1,
     receiver: Receiver | None = None,
+    scene: SceneName | None = None,
 ) -> None:
-    """Serve the demo organisation, which sends to `receiver` if there is one, until SIGTERM or SIGINT."""
+    """Serve the demo organisation, which sends to `receiver` if there is one, until SIGTERM or SIGINT.
+
+    A scene has been on for a while by then.
+    """
     application = app(
         seed=seed,
         days=days,
@@ -32,6 +37,7 @@ def serve(
         state_file=state_file,
         repositories=repositories,
         receiver=receiver,
+        scene=scene,
         address=f"http://{host}:{port}",
     )
     config = uvicorn.Config(

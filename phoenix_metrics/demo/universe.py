@@ -1,11 +1,12 @@
 """The choice of a history, and the dice that tell it the same way every time."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from random import Random
 
 from phoenix_metrics.demo.repositories import PLATFORM, Repository
+from phoenix_metrics.demo.scenes import NO_SCENES, Scenes
 
 DAY = 86_400
 HOUR = 3_600
@@ -23,6 +24,12 @@ class Universe:
     seed: int = 7
     pace: float = 1.0
     repository: Repository = PLATFORM
+    scenes: Scenes = NO_SCENES
+
+    def until(self, moment: int) -> "Universe":
+        """Return the same history as far as it was decided by a moment: what is kept of a day outlives later scenes."""
+        scenes = self.scenes.until(moment)
+        return self if scenes is self.scenes else replace(self, scenes=scenes)
 
     def dice(self, *about: object) -> Random:
         """Return the dice for one subject; the same subject always meets the same throws."""

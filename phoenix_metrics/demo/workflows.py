@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+STANDARD_RUNNER = "ubuntu-latest"  # what `runs-on` says
+
 
 @dataclass(frozen=True, slots=True)
 class StepTemplate:

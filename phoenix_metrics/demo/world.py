@@ -2,12 +2,15 @@
 
 from bisect import bisect_right
 from collections import Counter
+from dataclasses import replace
 
 from phoenix_metrics.demo import identity
 from phoenix_metrics.demo.breakage import Breakage, BreakageLog, burst_run
+from phoenix_metrics.demo.changes import first_merge
 from phoenix_metrics.demo.repositories import Repository
 from phoenix_metrics.demo.reruns import attempts
-from phoenix_metrics.demo.runs import Job, Run
+from phoenix_metrics.demo.runs import Job, Run, Trigger
+from phoenix_metrics.demo.scenes import Scenes
 from phoenix_metrics.demo.timetable import triggers
 from phoenix_metrics.demo.universe import DAY, FOUNDED, Universe
 from phoenix_metrics.demo.workflows import CI, WORKFLOWS
@@ -39,6 +42,18 @@ class World:
     def oldest(self, now: int) -> int:
         """Return the moment before which nothing can be seen."""
         return self._oldest(now)
+
+    def play(self, scenes: Scenes) -> None:
+        """Have history told with these scenes; those before the last are the ones it is told with already."""
+        self._universe = replace(self._universe, scenes=scenes)
+        since = scenes.latest.since
+        self._runs = {day: runs for day, runs in self._runs.items() if day < since // DAY}
+        self._bursts = {at: run for at, run in self._bursts.items() if at <= since}
+        self._counts = {day: counts for day, counts in self._counts.items() if day <= max(FOUNDED, since // DAY)}
+
+    def first_merge(self, after: int) -> Trigger | None:
+        """Return the first ordinary push to main after a moment, if one comes within a week."""
+        return first_merge(self._universe, after)
 
     def runs(self, now: int) -> list[Run]:
         """Return the runs that can be seen at a moment, newest first."""

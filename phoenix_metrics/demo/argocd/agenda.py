@@ -6,7 +6,7 @@ from itertools import count
 
 Effect = Callable[[int], None]  # called with its moment, in seconds since 1970
 
-_CONSEQUENCE, _ACTION = 0, 1
+_SIGN, _CONSEQUENCE, _ACTION = 0, 1, 2
 
 
 class Agenda:
@@ -20,6 +20,15 @@ class Agenda:
     def act(self, at: int, effect: Effect) -> None:
         """Plan something that a person, Git or the cluster does; of one second, in the order they were planned."""
         heapq.heappush(self._planned, (at, _ACTION, next(self._numbers), effect))
+
+    def foreshadow(self, at: int, effect: Effect) -> None:
+        """Plan a sign of something that will be done; of one second, signs come first."""
+        heapq.heappush(self._planned, (at, _SIGN, next(self._numbers), effect))
+
+    def forget_actions(self) -> None:
+        """Drop what was planned to be done, and its signs; consequences of what has happened stay."""
+        self._planned = [planned for planned in self._planned if planned[1] == _CONSEQUENCE]
+        heapq.heapify(self._planned)
 
     def follow(self, at: int, effect: Effect) -> None:
         """Plan a consequence of what is happening."""

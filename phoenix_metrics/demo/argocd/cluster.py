@@ -85,6 +85,10 @@ class Cluster:
             if isinstance(action, actions.Abort | actions.Promote):
                 self._foreshadow(action)
 
+    def forget_plans(self) -> None:
+        """Drop the actions that are not played yet; what follows from those that were goes on."""
+        self._agenda.forget_actions()
+
     def advance(self, now: int) -> None:
         """Play everything up to a second since 1970; going back does nothing."""
         self._agenda.advance(now)
@@ -245,7 +249,7 @@ class Cluster:
             if application is not None:
                 self._rollouts.analyse(application, action.service, at)
 
-        self._agenda.follow(max(self.now, action.at - action.analysis_seconds), begin)
+        self._agenda.foreshadow(max(self.now, action.at - action.analysis_seconds), begin)
 
 
 def _refuse_second(application: Application) -> None:
