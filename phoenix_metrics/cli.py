@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,9 @@ from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from phoenix_metrics.demo.bulk.plan import Plan
     from phoenix_metrics.pipeline import Report
 
 app = typer.Typer(
@@ -133,15 +137,42 @@ def dashboard() -> None:
 
 @app.command()
 def demo(
+    *,
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+    bulk: Annotated[Path | None, typer.Option(help="Serve nothing; fill this folder with landing files.")] = None,
+    runs: Annotated[int, typer.Option(help="With --bulk: how many runs.")] = 100_000,
+    repositories: Annotated[int, typer.Option(help="With --bulk: of how many repositories.")] = 20,
+    days: Annotated[int, typer.Option(help="With --bulk: on how many days before today.")] = 90,
+    steps: Annotated[bool, typer.Option("--steps", help="With --bulk: with the steps of the jobs.")] = False,
 ) -> None:
-    """Serve only the demo organisation's GitHub and Argo CD."""
+    """Serve only the demo organisation's GitHub and Argo CD; or write a history of any size, for measurements."""
+    if bulk is not None:
+        from phoenix_metrics.demo.bulk.plan import Plan, midnight  # noqa: PLC0415
+
+        _write_bulk(bulk, lambda: Plan(runs, midnight(datetime.now(UTC)), repositories, days, seed, with_steps=steps))
+        return
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
+
+
+def _write_bulk(folder: Path, plan: "Callable[[], Plan]") -> None:
+    from phoenix_metrics.demo.bulk.generator import generate  # noqa: PLC0415
+    from phoenix_metrics.progress import TerminalProgress  # noqa: PLC0415
+
+    run_count = job_count = 0
+    try:
+        with TerminalProgress("runs written") as progress:
+            progress.expect((wanted := plan()).runs)
+            for part in generate(folder, wanted):
+                progress.advance(part.runs)
+                run_count, job_count = run_count + part.runs, job_count + part.jobs
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(error)) from error
+    print(f"{run_count:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
 
 
 def _settings(**overrides: object) -> Settings:

@@ -11,9 +11,9 @@ from phoenix_metrics.demo.team import Developer
 from phoenix_metrics.demo.universe import DAY, HOUR, Universe
 from phoenix_metrics.demo.workflows import COMPONENTS, HABITS, JobTemplate
 
-_HANG_SECONDS = 6 * HOUR  # GitHub ends a hosted job after six hours and calls it cancelled
-_SLOW_SEASON_FACTOR = 1.45
-_STUBBORN_RATIO = 0.28  # of what failed by chance fails by chance again at once
+HANG_SECONDS = 6 * HOUR  # GitHub ends a hosted job after six hours and calls it cancelled
+SLOW_SEASON_FACTOR = 1.45
+STUBBORN_RATIO = 0.28  # of what failed by chance fails by chance again at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Order:
     def flake_ratio(self, name: str) -> float:
         """Return how often a job fails by chance; one that just did is likelier to do so again."""
         has_failed = any(job.name == name and job.conclusion == "failure" for job in self.previous)
-        return _STUBBORN_RATIO if has_failed else HABITS[name].flake_ratio
+        return STUBBORN_RATIO if has_failed else HABITS[name].flake_ratio
 
     @property
     def lane(self) -> int:
@@ -116,14 +116,14 @@ def _executed(order: Order, template: JobTemplate, name: str, ready_at: int, cha
     if order.trigger.defect == name or luck < order.flake_ratio(name):
         conclusion, seconds = "failure", max(3, round(planned * cut))
     elif luck > 1 - habit.hang_ratio:
-        conclusion, seconds = "cancelled", _HANG_SECONDS + dice.randint(10, 17)
+        conclusion, seconds = "cancelled", HANG_SECONDS + dice.randint(10, 17)
     runner = dice.randint(1, 999)
     return Job(0, name, template, ready_at, started_at, started_at + seconds, conclusion, runner, planned)
 
 
 def _usual_seconds(universe: Universe, name: str, day: int) -> float:
     habit = HABITS[name]
-    season = _SLOW_SEASON_FACTOR if name == SLOW_JOB and is_slow_season(day) else 1.0
+    season = SLOW_SEASON_FACTOR if name == SLOW_JOB and is_slow_season(day) else 1.0
     return habit.seconds * season * slowness(universe, day, habit.component)
 
 
