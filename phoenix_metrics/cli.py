@@ -14,9 +14,6 @@ from phoenix_metrics.errors import PhoenixError, SettingsError
 from phoenix_metrics.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from phoenix_metrics.demo.bulk.plan import Plan
     from phoenix_metrics.pipeline import Report
 
 app = typer.Typer(
@@ -148,9 +145,7 @@ def demo(
 ) -> None:
     """Serve only the demo organisation's GitHub and Argo CD; or write a history of any size, for measurements."""
     if bulk is not None:
-        from phoenix_metrics.demo.bulk.plan import Plan, midnight  # noqa: PLC0415
-
-        _write_bulk(bulk, lambda: Plan(runs, midnight(datetime.now(UTC)), repositories, days, seed, with_steps=steps))
+        _write_bulk(bulk, runs=runs, repositories=repositories, days=days, seed=seed, with_steps=steps)
         return
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
@@ -159,20 +154,22 @@ def demo(
     serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
 
 
-def _write_bulk(folder: Path, plan: "Callable[[], Plan]") -> None:
+def _write_bulk(folder: Path, *, runs: int, repositories: int, days: int, seed: int, with_steps: bool) -> None:
     from phoenix_metrics.demo.bulk.generator import generate  # noqa: PLC0415
+    from phoenix_metrics.demo.bulk.plan import Plan, midnight  # noqa: PLC0415
     from phoenix_metrics.progress import TerminalProgress  # noqa: PLC0415
 
-    run_count = job_count = 0
+    job_count = 0
     try:
+        plan = Plan(runs, midnight(datetime.now(UTC)), repositories, days, seed, with_steps)
         with TerminalProgress("runs written") as progress:
-            progress.expect((wanted := plan()).runs)
-            for part in generate(folder, wanted):
+            progress.expect(runs)
+            for part in generate(folder, plan):
                 progress.advance(part.runs)
-                run_count, job_count = run_count + part.runs, job_count + part.jobs
+                job_count += part.jobs
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from error
-    print(f"{run_count:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
+    print(f"{runs:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
 
 
 def _settings(**overrides: object) -> Settings:

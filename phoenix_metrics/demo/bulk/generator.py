@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -53,7 +54,7 @@ def _write_parts(folder: Path, plan: Plan, processes: int) -> Iterator[Written]:
     if processes == 1 or plan.parts == 1:
         yield from (_write_part(*task) for task in tasks)
         return
-    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _leave_interrupts_to_others) as pool:
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), _depend_on_parent) as pool:
         try:
             yield from _in_turn(pool, tasks, processes * _AHEAD)
         except BaseException:
@@ -70,9 +71,17 @@ def _in_turn(pool: ProcessPoolExecutor, tasks: Iterator[_Task], ahead: int) -> I
     yield from (future.result() for future in waiting)
 
 
-def _leave_interrupts_to_others() -> None:
-    """Let Ctrl-C reach the process that a person started; it ends the others."""
+def _depend_on_parent() -> None:
+    """Leave Ctrl-C to the process that a person started, and end when that one does, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    pa.set_memory_pool(pa.system_memory_pool())  # keeps what was freed; Arrow's own gives it back and asks again
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _earlier(plan: Plan) -> Iterator[np.ndarray]:

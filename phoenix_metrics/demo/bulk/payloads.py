@@ -65,10 +65,10 @@ class Landed:
     payload: Text
 
     @staticmethod
-    def joined(parts: list["Landed"], order: np.ndarray | None = None) -> "Landed":
-        """Return several as one, in the order of their ids unless another is given."""
+    def joined(parts: list["Landed"]) -> "Landed":
+        """Return several as one, in the order of their ids: what belongs to one run lies together and packs well."""
         object_id = np.concatenate([part.object_id for part in parts])
-        order = np.argsort(object_id, kind="stable") if order is None else order
+        order = np.argsort(object_id, kind="stable")
         payload = pa.concat_arrays([part.payload for part in parts]).take(pa.array(order))
         return Landed(np.concatenate([part.repository_id for part in parts])[order], object_id[order], payload)
 

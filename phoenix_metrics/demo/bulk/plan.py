@@ -26,7 +26,7 @@ class Plan:
     days: int = 90
     seed: int = 7
     with_steps: bool = False
-    part_size: int = 10_000  # runs in a file; bounds memory
+    part_size: int = 5_000  # runs in a file: bounds memory
 
     def __post_init__(self) -> None:
         if self.days < 1 or self.repositories < 1 or self.runs < self.repositories:
