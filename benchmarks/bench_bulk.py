@@ -73,6 +73,7 @@ def load_and_build(home: Path) -> None:
     """Load, build, publish; in a process of its own, whose memory is its alone."""
     models = load_models()
     with writing(home) as connection:
+        connection.execute("set enable_progress_bar = false")  # shown where DuckDB takes a process for a prompt
         load_seeds(connection)
         timed("loaded in", lambda: load_landing(connection, home, models))
         marts = [model for model in models.values() if model.schema == "marts"]

@@ -241,7 +241,7 @@ def test_payloads_are_those_that_ingestion_keeps(history: History) -> None:
         attempt = run.attempts[0]
         jobs += [kept.job_payload(payloads.job_payload(api, run, 1, job, now)) for job in attempt.jobs]
     assert shapes(history.landed["github_runs"]) == shapes(map(json.loads, runs))
-    assert shapes(history.landed["github_jobs"]) == shapes(map(json.loads, jobs))
+    assert shapes(history.landed["github_jobs"][::5]) == shapes(map(json.loads, jobs))
     workflow = kept.workflow_payload(payloads.workflow_payload(api, world_runs()[0].trigger.workflow))
     assert shapes(history.landed["github_workflows"]) == shapes([json.loads(workflow)])
     for name in ("github_runs", "github_jobs", "github_run_details", "github_workflows", "github_repositories"):
