@@ -242,7 +242,7 @@ def _titles(triggers: Triggers, number_text: Text, workflow_names: Text) -> tupl
     """Return the titles of the runs, and the first lines of their commits."""
     subjects = chosen(escaped(f"{kind}({service}): {subject}" for kind, service, subject in TOPICS), triggers.topic)
     work = escaped(f"wip({service}): {subject}" for _, service, subject in TOPICS)
-    is_wip = triggers.follow_up < 3  # of five: as often as not a little more
+    is_wip = triggers.follow_up < 3  # three of the five
     developed = pc.if_else(pa.array(is_wip), chosen(work, triggers.topic), "Merge branch 'main' into develop")
     merged = pc.binary_join_element_wise(subjects, " (#", number_text, ")", "")
     followed = pc.if_else(pa.array(triggers.push == 0), subjects, chosen(escaped(FOLLOW_UPS), triggers.follow_up))

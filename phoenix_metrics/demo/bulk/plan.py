@@ -63,6 +63,7 @@ class Plan:
         first, after = (-(-each * self.runs // self.repositories) for each in (repository, repository + 1))
         return after - first
 
-    def progress(self, places: np.ndarray) -> np.ndarray:
-        """Return how far into its repository's history, from 0 to 1, a place lies."""
-        return (places * self.repositories / self.runs) % 1.0
+    def progress(self, places: np.ndarray, beyond: np.ndarray) -> np.ndarray:
+        """Return how far into its repository's history, from 0 to just below 1, lies what is so many runs beyond."""
+        share = self.repositories / self.runs
+        return np.minimum(places * share % 1.0 + beyond * share, 1 - 1e-9)

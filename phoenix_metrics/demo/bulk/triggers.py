@@ -136,7 +136,7 @@ def triggers(plan: Plan, calendar: Calendar, begun: Outline, earlier: np.ndarray
 def _times(plan: Plan, calendar: Calendar, begun: Outline) -> np.ndarray:
     """Return when each push happens, and in the last column the merge; what would end too late began weeks before."""
     dice, count = begun.dice, len(begun.runs)
-    progress = plan.progress(begun.place + dice.random(count) * begun.runs)
+    progress = plan.progress(begun.place, dice.random(count) * begun.runs)
     times = np.empty((count, _MOST_PUSHES + 1), np.int64)
     times[:, 0] = calendar.days(begun.kind, progress) * DAY + _second_of_day(dice, begun.kind)
     for push in range(1, _MOST_PUSHES):
