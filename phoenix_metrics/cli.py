@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -138,17 +139,25 @@ def dashboard() -> None:
 
 @app.command()
 def demo(
+    *,
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
     repositories: Annotated[
-        int, typer.Option(min=1, max=5000, help="How many repositories it has, phoenix/platform among them.")
-    ] = 1,
+        int | None, typer.Option(min=1, max=5000, help="How many repositories it has: 1, and with --bulk 20.")
+    ] = None,
     webhooks: Annotated[
         str, typer.Option(help="Where it sends webhooks and notifications: a `phoenix webhooks`.")
     ] = "",
     scene: Scene = None,
+    bulk: Annotated[Path | None, typer.Option(help="Serve nothing; fill this folder with landing files.")] = None,
+    runs: Annotated[int, typer.Option(help="With --bulk: how many runs.")] = 100_000,
+    days: Annotated[int, typer.Option(help="With --bulk: on how many days before today.")] = 90,
+    steps: Annotated[bool, typer.Option("--steps", help="With --bulk: with the steps of the jobs.")] = False,
 ) -> None:
-    """Serve only the demo organisation's GitHub and Argo CD."""
+    """Serve only the demo organisation's GitHub and Argo CD; or write a history of any size, for measurements."""
+    if bulk is not None:
+        _write_bulk(bulk, runs=runs, repositories=repositories or 20, days=days, seed=seed, with_steps=steps)
+        return
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
     settings = _settings()
@@ -159,7 +168,7 @@ def demo(
         seed=seed,
         pace=pace,
         state_file=settings.home / "demo.json",
-        repositories=repositories,
+        repositories=repositories or 1,
         receiver=receiver,
         scene=scene,
     )
@@ -177,6 +186,24 @@ def _receiver(settings: Settings, url: str) -> "Receiver":
         )
     secrets = (settings.webhook_secret, settings.argocd_webhook_secret)
     return Receiver(url, *(secret.get_secret_value() if secret else None for secret in secrets))
+
+
+def _write_bulk(folder: Path, *, runs: int, repositories: int, days: int, seed: int, with_steps: bool) -> None:
+    from phoenix_metrics.demo.bulk.generator import generate  # noqa: PLC0415
+    from phoenix_metrics.demo.bulk.plan import Plan, midnight  # noqa: PLC0415
+    from phoenix_metrics.progress import TerminalProgress  # noqa: PLC0415
+
+    job_count = 0
+    try:
+        plan = Plan(runs, midnight(datetime.now(UTC)), repositories, days, seed, with_steps)
+        with TerminalProgress("runs written") as progress:
+            progress.expect(runs)
+            for part in generate(folder, plan):
+                progress.advance(part.runs)
+                job_count += part.jobs
+    except (OSError, ValueError) as error:
+        raise SettingsError(str(error)) from error
+    print(f"{runs:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
 
 
 def _settings(**overrides: object) -> Settings:

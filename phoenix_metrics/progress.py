@@ -30,8 +30,8 @@ def keep_terminal() -> Iterator[None]:
 class TerminalProgress:
     """Shows how many runs have been looked at of those expected so far; silent where there is no terminal."""
 
-    def __init__(self) -> None:
-        columns = (SpinnerColumn(), TextColumn("GitHub runs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    def __init__(self, title: str = "GitHub runs") -> None:
+        columns = (SpinnerColumn(), TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         file = _kept[-1] if _kept else sys.stderr
         self._bars = Progress(*columns, console=Console(file=file), disable=not file.isatty(), transient=True)
         self._task = self._bars.add_task("runs", total=0)

@@ -16,7 +16,7 @@ _MALFORMED_CYCLE = 56  # on one Wednesday in eight weeks someone breaks ci.yml i
 _MALFORMED_PHASE = 48
 
 # The jobs that a mistake breaks, by how often it is theirs to find.
-_DEFECTS = {
+DEFECTS = {
     "validate": 1.0,
     "lint (backend)": 3.0,
     "lint (frontend)": 2.5,
@@ -25,8 +25,8 @@ _DEFECTS = {
     "test (frontend)": 2.0,
     "security": 0.8,
 }
-_MERGE_DEFECTS = {"test (unit)": 2.0, "test (integration)": 2.0, "build (api)": 1.0, "build (dashboard)": 1.5}
-_FOLLOW_UPS = ("Address review", "Fix lint", "Fix tests", "Simplify", "Rebase onto main")
+MERGE_DEFECTS = {"test (unit)": 2.0, "test (integration)": 2.0, "build (api)": 1.0, "build (dashboard)": 1.5}
+FOLLOW_UPS = ("Address review", "Fix lint", "Fix tests", "Simplify", "Rebase onto main")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def _triggers(universe: Universe, story: Story) -> Iterator[Trigger]:
 def _pull_request_push(universe: Universe, story: Story, index: int, at: int) -> Trigger:
     dice = universe.dice("push", story.number, index)
     is_last = index + 1 == len(story.pushed_at)
-    title = story.title if index == 0 else dice.choice(_FOLLOW_UPS)
+    title = story.title if index == 0 else dice.choice(FOLLOW_UPS)
     return Trigger(
         at,
         CI,
@@ -185,7 +185,7 @@ def _pull_request_push(universe: Universe, story: Story, index: int, at: int) ->
         pull_request=PullRequest(
             story.number, story.title, story.branch, universe.sha("base", story.number, story.pushed_at[0])
         ),
-        defect=_defect(universe, at, dice, _DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
+        defect=_defect(universe, at, dice, DEFECTS, 0.06 if is_last and story.merged_at else 0.26),
         superseded_at=None if is_last else story.pushed_at[index + 1],
         is_malformed=story.is_malformed and index == 0,
     )
@@ -199,7 +199,7 @@ def _pushed_again(universe: Universe, story: Story, index: int, push: Trigger) -
     if is_too_late or luck >= universe.scenes.at(push.at).hurry_ratio:
         return None
     sha = universe.sha("hurry", story.number, index)
-    commit = replace(push.commit, sha=sha, title=dice.choice(_FOLLOW_UPS), at=at - dice.randint(5, 60))
+    commit = replace(push.commit, sha=sha, title=dice.choice(FOLLOW_UPS), at=at - dice.randint(5, 60))
     return replace(push, at=at, commit=commit, is_malformed=False)
 
 
@@ -215,7 +215,7 @@ def merge(universe: Universe, story: Story, at: int) -> Trigger:
         commit=Commit(universe.sha("merge", story.number), title, story.author, at - 2),
         actor=story.author if dice.random() < 0.7 else dice.choice(TEAM),
         title=title,
-        defect=_defect(universe, at, dice, _MERGE_DEFECTS, 0.035),
+        defect=_defect(universe, at, dice, MERGE_DEFECTS, 0.035),
     )
 
 
@@ -234,7 +234,7 @@ def _develop(universe: Universe, day: int) -> Iterator[Trigger]:
             commit=Commit(universe.sha("develop", day, index), title, author, at - dice.randint(20, 600)),
             actor=author,
             title=title,
-            defect=_defect(universe, at, dice, _DEFECTS, 0.07),
+            defect=_defect(universe, at, dice, DEFECTS, 0.07),
         )
 
 

@@ -13,9 +13,9 @@ from phoenix_metrics.demo.team import Developer
 from phoenix_metrics.demo.universe import DAY, HOUR, Universe
 from phoenix_metrics.demo.workflows import COMPONENTS, HABITS, JobTemplate
 
-_HANG_SECONDS = 6 * HOUR  # GitHub ends a hosted job after six hours and calls it cancelled
-_SLOW_SEASON_FACTOR = 1.45
-_STUBBORN_RATIO = 0.28  # of what failed by chance fails by chance again at once
+HANG_SECONDS = 6 * HOUR  # GitHub ends a hosted job after six hours and calls it cancelled
+SLOW_SEASON_FACTOR = 1.45
+STUBBORN_RATIO = 0.28  # of what failed by chance fails by chance again at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Order:
         if self.scene.is_calm:
             return 0.0
         if any(job.name == name and job.conclusion == "failure" for job in self.previous):
-            return _STUBBORN_RATIO
+            return STUBBORN_RATIO
         return HABITS[name].flake_ratio * self.scene.flake_factors.get(name, 1.0)
 
     def hang_ratio(self, name: str) -> float:
@@ -140,7 +140,7 @@ def _executed(order: Order, template: JobTemplate, name: str, ready_at: int, cha
     if order.trigger.defect == name or luck < order.flake_ratio(name):
         conclusion, seconds = "failure", max(3, round(planned * cut))
     elif luck > 1 - order.hang_ratio(name):
-        conclusion, seconds = "cancelled", _HANG_SECONDS + dice.randint(10, 17)
+        conclusion, seconds = "cancelled", HANG_SECONDS + dice.randint(10, 17)
     runner = dice.randint(1, 999)
     return Job(
         0, name, template, ready_at, started_at, started_at + seconds, conclusion, runner, planned, order.scene.runner
@@ -149,7 +149,7 @@ def _executed(order: Order, template: JobTemplate, name: str, ready_at: int, cha
 
 def _usual_seconds(universe: Universe, name: str, day: int) -> float:
     habit = HABITS[name]
-    season = _SLOW_SEASON_FACTOR if name == SLOW_JOB and is_slow_season(day) else 1.0
+    season = SLOW_SEASON_FACTOR if name == SLOW_JOB and is_slow_season(day) else 1.0
     return habit.seconds * season * slowness(universe, day, habit.component)
 
 

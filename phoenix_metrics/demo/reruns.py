@@ -6,7 +6,7 @@ from phoenix_metrics.demo.runs import Attempt, Trigger
 from phoenix_metrics.demo.team import TEAM
 from phoenix_metrics.demo.universe import DAY, HOUR, Universe
 
-_MOST_ATTEMPTS = 3
+MOST_ATTEMPTS = 3
 _LATEST = (identity.LONGEST_WAIT_DAYS - 1) * DAY  # a day less, as the attempt after may wait for the morning
 _LANES = 256  # re-runs of a day's runs start in seconds of their own, so that their jobs' ids differ
 
@@ -14,7 +14,7 @@ _LANES = 256  # re-runs of a day's runs start in seconds of their own, so that t
 def attempts(universe: Universe, trigger: Trigger, index: int) -> tuple[Attempt, ...]:
     """Return all attempts of a run, `index` being its place among the day's runs."""
     made = [execute(Order(universe, trigger, 1, trigger.at, trigger.actor))]
-    while len(made) < _MOST_ATTEMPTS and (order := _rerun(universe, trigger, index, made[-1])):
+    while len(made) < MOST_ATTEMPTS and (order := _rerun(universe, trigger, index, made[-1])):
         made.append(execute(order))
     return tuple(made)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from random import Random
 
 from phoenix_metrics.demo.runs import Job
-from phoenix_metrics.demo.workflows import StepTemplate
+from phoenix_metrics.demo.workflows import JobTemplate, StepTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Planned:
+class PlannedStep:
+    """A step that a job has on paper; `applies` tells whether its matrix value runs it."""
+
     number: int
     name: str
     weight: float
@@ -32,7 +34,7 @@ def steps_of(job: Job) -> tuple[Step, ...]:
     """Return the steps of a job as they will have been in the end; none if it never had a runner."""
     if job.runner is None:
         return ()
-    planned = _plan(job)
+    planned = plan_of(job.name, job.template)
     heaviest = max(planned, key=lambda step: step.weight * step.applies)
     if job.conclusion == "failure":
         return tuple(_failed(job, planned, heaviest))
@@ -41,29 +43,30 @@ def steps_of(job: Job) -> tuple[Step, ...]:
     return tuple(_passed(job, planned))
 
 
-def _plan(job: Job) -> list[_Planned]:
-    value = job.name.removeprefix(job.template.name).strip(" ()")
-    main = [StepTemplate("Set up job", 2), *job.template.steps]
-    if job.template.has_services:
+def plan_of(name: str, template: JobTemplate) -> list[PlannedStep]:
+    """Return the steps of a job by its shown name, in the order in which they run, post steps among them."""
+    value = name.removeprefix(template.name).strip(" ()")
+    main = [StepTemplate("Set up job", 2), *template.steps]
+    if template.has_services:
         main.insert(1, StepTemplate("Initialize containers", 14))
     last = 2 * len(main) + 1
     steps = [
-        _Planned(number, step.name, step.weight, _applies(step, value), step.always)
+        PlannedStep(number, step.name, step.weight, _applies(step, value), step.always)
         for number, step in enumerate(main, 1)
     ]
     for number, step in reversed(list(enumerate(main, 1))):
         if step.has_post:
-            steps.append(_Planned(last - number, f"Post {step.name}", 0.5, _applies(step, value), always=True))
-    if job.template.has_services:
-        steps.append(_Planned(last - 1, "Stop containers", 0.5, always=True))
-    return [*steps, _Planned(last, "Complete job", 0.1, always=True)]
+            steps.append(PlannedStep(last - number, f"Post {step.name}", 0.5, _applies(step, value), always=True))
+    if template.has_services:
+        steps.append(PlannedStep(last - 1, "Stop containers", 0.5, always=True))
+    return [*steps, PlannedStep(last, "Complete job", 0.1, always=True)]
 
 
 def _applies(step: StepTemplate, matrix_value: str) -> bool:
     return not step.only or matrix_value in step.only
 
 
-def _lengths(job: Job, running: list[_Planned], seconds: int) -> dict[int, int]:
+def _lengths(job: Job, running: list[PlannedStep], seconds: int) -> dict[int, int]:
     """Share the seconds among the running steps by weight, with a little luck, in whole seconds."""
     dice = Random(f"{job.name}/{job.started_at}")
     weights = [step.weight * dice.lognormvariate(0, 0.15) for step in running]
@@ -76,7 +79,7 @@ def _lengths(job: Job, running: list[_Planned], seconds: int) -> dict[int, int]:
     return lengths
 
 
-def _passed(job: Job, planned: list[_Planned]) -> Iterator[Step]:
+def _passed(job: Job, planned: list[PlannedStep]) -> Iterator[Step]:
     running = [step for step in planned if step.applies]
     lengths = _lengths(job, running, job.completed_at - job.started_at)
     at = job.started_at
@@ -86,7 +89,7 @@ def _passed(job: Job, planned: list[_Planned]) -> Iterator[Step]:
         at = end
 
 
-def _failed(job: Job, planned: list[_Planned], culprit: _Planned) -> Iterator[Step]:
+def _failed(job: Job, planned: list[PlannedStep], culprit: PlannedStep) -> Iterator[Step]:
     running = [step for step in planned if step.applies and (step.number <= culprit.number or step.always)]
     lengths = _lengths(job, running, job.completed_at - job.started_at)
     at = job.started_at
@@ -97,7 +100,7 @@ def _failed(job: Job, planned: list[_Planned], culprit: _Planned) -> Iterator[St
         at = end
 
 
-def _cut(job: Job, planned: list[_Planned], hanging: _Planned) -> Iterator[Step]:
+def _cut(job: Job, planned: list[PlannedStep], hanging: PlannedStep) -> Iterator[Step]:
     running = [step for step in planned if step.applies]
     lengths = _lengths(job, running, job.planned_seconds)
     if job.completed_at - job.started_at > job.planned_seconds:
