@@ -212,6 +212,8 @@ class LivingCluster:
 
     def __init__(self, universe: Universe, world: World, days: int) -> None:
         self.cluster = Cluster()
+        self.told: list[Action] = []  # all that has been added to the cluster
+        self.began_on = FOUNDED  # the first day whose story is told
         self._story = Deliveries(universe, world)
         self._days = days
         self._next_day: int | None = None
@@ -220,11 +222,15 @@ class LivingCluster:
         """Have the story told far enough for a moment."""
         if self._next_day is None:
             age = now // DAY - self._days - FOUNDED
-            self._next_day = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
-            self.cluster.add(self._story.founding())
+            self._next_day = self.began_on = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
+            self._add(self._story.founding())
         while self._next_day <= now // DAY + 1:
-            self.cluster.add(self._story.day(self._next_day))
+            self._add(self._story.day(self._next_day))
             self._next_day += 1
+
+    def _add(self, actions: list[Action]) -> None:
+        self.told += actions
+        self.cluster.add(actions)
 
 
 def _built(runs: tuple[Run, ...]) -> Iterator[tuple[Job, Run]]:
