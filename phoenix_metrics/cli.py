@@ -2,6 +2,7 @@
 
 import os
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -135,13 +136,38 @@ def dashboard() -> None:
 def demo(
     pace: Annotated[float, typer.Option(help="How busy the organisation is, as a multiple of normal.")] = 1.0,
     seed: Annotated[int, typer.Option(help="Which of its possible histories to tell.")] = 7,
+    truth: Annotated[
+        Path | None, typer.Option(help="Serve nothing; write what really happened as CSV files into this folder.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="With --truth: as of which moment, such as 2026-03-01T12:00Z.")] = None,
 ) -> None:
-    """Serve only the demo organisation's GitHub and Argo CD."""
+    """Serve only the demo organisation's GitHub and Argo CD, or write down what really happened there."""
+    settings = _settings()
+    if truth is not None:
+        _write_truth(truth, at, settings.home / "demo.json", seed=seed, pace=pace)
+        return
+    if at is not None:
+        raise SettingsError("--at: says as of when the truth is written; give --truth, too")
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
-    settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     serve(port=settings.demo_port, seed=seed, pace=pace, state_file=settings.home / "demo.json")
+
+
+def _write_truth(folder: Path, at: str | None, state_file: Path, *, seed: int, pace: float) -> None:
+    from phoenix_metrics.demo.truth.rows import TruthError  # noqa: PLC0415
+    from phoenix_metrics.demo.truth.story import write_truth  # noqa: PLC0415
+
+    try:
+        moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
+    except ValueError:
+        raise SettingsError(f"--at: {at!r} is not a moment; give one such as 2026-03-01T12:00Z") from None
+    now = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    try:
+        counts = write_truth(folder, now, seed=seed, pace=pace, state_file=state_file)
+    except TruthError as error:
+        raise SettingsError(f"--truth: {error}") from error
+    print(f"{sum(counts.values()):,} rows in {len(counts)} files in {folder}")  # noqa: T201
 
 
 def _settings(**overrides: object) -> Settings:

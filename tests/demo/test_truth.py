@@ -15,6 +15,7 @@ from phoenix_metrics.demo.truth.story import write_truth
 from phoenix_metrics.demo.universe import DAY
 from tests.conftest import rows
 from tests.demo.collected import SEEDS, START, Collected, Organisation, Row, collect, telling_moments
+from tests.test_cli import phoenix
 
 PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Failed", "error": "Error"}
 
@@ -193,6 +194,22 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
         write_truth(tmp_path / "file", START, days=1)
     with pytest.raises(TruthError, match="founded on 2025-01-06"):
         write_truth(tmp_path, START - 1, days=1)
+
+
+def test_the_command_writes_the_truth_of_a_moment(tmp_path: Path) -> None:
+    """It says how much it wrote, the same as the function does; what it cannot do is one line and exit code 1."""
+    home = {"PHOENIX_HOME": str(tmp_path / "home")}
+    options = ["--pace", "0.3", "--seed", "3", "--at", "2025-01-08T12:00Z"]
+    done = phoenix("demo", "--truth", str(tmp_path / "truth"), *options, **home)
+    counts = write_truth(tmp_path / "same", START + 2 * DAY + DAY // 2, seed=3, pace=0.3)
+    assert (done.returncode, done.stdout.split()[:5]) == (0, [f"{sum(counts.values()):,}", "rows", "in", "10", "files"])
+    for name in counts:
+        written, same = (tmp_path / folder / f"{name}.csv" for folder in ("truth", "same"))
+        assert written.read_bytes() == same.read_bytes()
+    wrong = phoenix("demo", "--truth", str(tmp_path / "truth"), "--at", "noon", **home)
+    assert (wrong.returncode, wrong.stderr.strip()) == (
+        1, "phoenix: --at: 'noon' is not a moment; give one such as 2026-03-01T12:00Z"
+    )  # fmt: skip
 
 
 def differences(truth: Iterable[Row], found: Iterable[Row], key: tuple[str, ...]) -> list[str]:
