@@ -153,14 +153,26 @@ def demo(
     runs: Annotated[int, typer.Option(help="With --bulk: how many runs.")] = 100_000,
     days: Annotated[int, typer.Option(help="With --bulk: on how many days before today.")] = 90,
     steps: Annotated[bool, typer.Option("--steps", help="With --bulk: with the steps of the jobs.")] = False,
+    truth: Annotated[
+        Path | None, typer.Option(help="Serve nothing; write what really happened as CSV files into this folder.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="With --truth: as of which moment, such as 2026-03-01T12:00Z.")] = None,
 ) -> None:
-    """Serve only the demo organisation's GitHub and Argo CD; or write a history of any size, for measurements."""
+    """Serve only the demo organisation's GitHub and Argo CD, or write down what happens there.
+
+    With --truth what really happened, with --bulk a history of any size, for measurements.
+    """
     if bulk is not None:
         _write_bulk(bulk, runs=runs, repositories=repositories or 20, days=days, seed=seed, with_steps=steps)
         return
+    settings = _settings()
+    if truth is not None:
+        _write_truth(truth, at, settings.home / "demo.json", seed=seed, pace=pace)
+        return
+    if at is not None:
+        raise SettingsError("--at: says as of when the truth is written; give --truth, too")
     from phoenix_metrics.demo.server import serve  # noqa: PLC0415
 
-    settings = _settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     receiver = _receiver(settings, webhooks) if webhooks else None
     serve(
@@ -204,6 +216,22 @@ def _write_bulk(folder: Path, *, runs: int, repositories: int, days: int, seed: 
     except (OSError, ValueError) as error:
         raise SettingsError(str(error)) from error
     print(f"{runs:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
+
+
+def _write_truth(folder: Path, at: str | None, state_file: Path, *, seed: int, pace: float) -> None:
+    from phoenix_metrics.demo.truth.rows import TruthError  # noqa: PLC0415
+    from phoenix_metrics.demo.truth.story import write_truth  # noqa: PLC0415
+
+    try:
+        moment = datetime.fromisoformat(at) if at else datetime.now(UTC)
+    except ValueError:
+        raise SettingsError(f"--at: {at!r} is not a moment; give one such as 2026-03-01T12:00Z") from None
+    now = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    try:
+        counts = write_truth(folder, now, seed=seed, pace=pace, state_file=state_file)
+    except TruthError as error:
+        raise SettingsError(f"--truth: {error}") from error
+    print(f"{sum(counts.values()):,} rows in {len(counts)} files in {folder}")  # noqa: T201
 
 
 def _settings(**overrides: object) -> Settings:

@@ -266,6 +266,8 @@ class LivingCluster:
         self.cluster = Cluster()
         self._universe = universe
         self._world = world
+        self.told: list[Action] = []  # all that has been added to the cluster
+        self.began_on = FOUNDED  # the first day whose story is told
         self._story = Deliveries(universe, world)
         self._days = days
         self._first_day: int | None = None
@@ -275,10 +277,10 @@ class LivingCluster:
         """Have the story told far enough for a moment."""
         if self._first_day is None:
             age = now // DAY - self._days - FOUNDED
-            self._first_day = self._next_day = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
-            self.cluster.add(self._story.founding())
+            self._first_day = self._next_day = self.began_on = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
+            self._add(self._story.founding())
         while self._next_day <= now // DAY + 1:
-            self.cluster.add(self._story.day(self._next_day))
+            self._add(self._story.day(self._next_day))
             self._next_day += 1
 
     def play(self, scenes: Scenes, now: int) -> None:
@@ -289,9 +291,14 @@ class LivingCluster:
             self.live_until(now)
             self.cluster.advance(now)
             self.cluster.forget_plans()
-            told = (action for day in range(self._first_day, self._next_day) for action in story.day(day))
-            self.cluster.add(action for action in told if action.at > now)
+            anew = [action for day in range(self._first_day, self._next_day) for action in story.day(day)]
+            self.told = [action for action in self.told if action.at <= now]
+            self._add([action for action in anew if action.at > now])
         self._story = story
+
+    def _add(self, actions: list[Action]) -> None:
+        self.told += actions
+        self.cluster.add(actions)
 
 
 def _built(runs: tuple[Run, ...]) -> Iterator[tuple[Job, Run]]:

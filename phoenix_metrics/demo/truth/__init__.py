@@ -1,0 +1,1 @@
+"""What really happened in the demo organisation, worked out from its story alone, as plain files."""

@@ -1,0 +1,273 @@
+"""What our tables say of the demo organisation, compared row by row with what really happened in it.
+
+The truth is worked out from the story (`phoenix_metrics/demo/truth/`), never from an answer of the API or by our SQL.
+"""
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phoenix_metrics.demo.truth.rows import COLUMNS, TruthError
+from phoenix_metrics.demo.truth.story import write_truth
+from phoenix_metrics.demo.universe import DAY
+from tests.conftest import rows
+from tests.demo.collected import HISTORIES, START, Collected, Organisation, Row, collect, telling_moments
+from tests.test_cli import phoenix
+
+PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Failed", "error": "Error"}
+
+
+def at(*columns: str) -> str:
+    """Return columns of times as the truth writes them."""
+    return ", ".join(f"strftime({column}, '%Y-%m-%dT%H:%M:%SZ') as {column}" for column in columns)
+
+
+# Of each table of the truth: what tells its rows apart, and how the marts tell the same.
+TABLES = {
+    "runs": (
+        ("run_id",),
+        f"""
+        select run_id, workflow, event, head_branch as branch, head_sha, {at("created_at")},
+            run_attempt as attempt_count, status, conclusion, outcome, first_outcome, is_flaky, duration_seconds,
+            billed_minutes
+        from marts.workflow_runs
+        """,
+    ),
+    "attempts": (
+        ("run_id", "run_attempt"),
+        f"""
+        select run_id, run_attempt, actor, {at("started_at", "completed_at")}, status, conclusion, outcome,
+            duration_seconds, is_duration_fallback, queue_seconds, billed_minutes
+        from marts.run_attempts
+        """,
+    ),
+    "jobs": (
+        ("job_id",),
+        f"""
+        select run_id, run_attempt, job_id, job, status, conclusion, outcome, is_carried_over, {at("completed_at")},
+            queue_seconds, duration_seconds
+        from marts.jobs
+        """,
+    ),
+    "costs": (("job_id",), "select job_id, billed_minutes from marts.jobs where status = 'completed'"),
+    "deployments": (
+        ("application", "started_at"),
+        f"""
+        select application, {at("started_at", "finished_at", "healthy_at")}, status, kind, trigger, initiated_by,
+            attempt_count, revision, change, is_deployment, is_live
+        from marts.deployments
+        """,
+    ),
+    "service_deployments": (
+        ("application", "service", "started_at"),
+        f"""
+        select application, environment, service, {at("started_at", "failed_at", "restored_at")}, status,
+            previous_version as version_before, version, change, failure
+        from marts.deliveries
+        """,
+    ),
+    "rollbacks": (
+        ("application", "started_at"),
+        f"""
+        select application, environment, service as services, {at("started_at", "failed_at", "restored_at")}, kind,
+            cause, version_count
+        from marts.rollbacks
+        """,
+    ),
+    "lead_times": (
+        ("environment", "service", "started_at"),
+        f"""
+        select environment, service, {at("started_at", "committed_at", "healthy_at")}, head_sha as sha,
+            strftime(finished_at, '%Y-%m-%dT%H:%M:%SZ') as deployed_at, lead_time_seconds as seconds_from_commit
+        from marts.deliveries
+        where lead_time_seconds is not null
+        """,
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=HISTORIES, ids=str)
+def organisation(request: pytest.FixtureRequest) -> Organisation:
+    """A history of nine days."""
+    return Organisation(*request.param)
+
+
+@pytest.fixture(scope="module")
+def collected(organisation: Organisation, tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """That history, looked at so often that nothing that the sources allow to know is missed."""
+    return collect(tmp_path_factory.mktemp("often") / "home", organisation, telling_moments(organisation))
+
+
+@pytest.fixture(scope="module")
+def missed(organisation: Organisation, tmp_path_factory: pytest.TempPathFactory) -> Collected:
+    """The same, looked at three times and at its end."""
+    moments = [START, *(START + day * DAY for day in (3, 7))]
+    return collect(tmp_path_factory.mktemp("seldom") / "home", organisation, moments)
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_the_marts_tell_the_truth(name: str, collected: Collected, record_property: Any) -> None:
+    """Every row that must be there is there, with every figure, and no other."""
+    key, query = TABLES[name]
+    truth = known(name, collected.truth)
+    record_property(name, len(truth))
+    assert differences(truth, rows(collected.home, query), key) == []
+
+
+def test_execution_starts_are_true(collected: Collected) -> None:
+    """Of every job that a runner took, when it began; GitHub gives jobs that never began a start, too."""
+    query = f"select job_id, {at('started_at')} from marts.jobs where is_executed or status = 'in_progress'"
+    taken = [row for row in known("jobs", collected.truth) if row["started_at"] is not None]
+    assert differences(taken, rows(collected.home, query), ("job_id",)) == []
+
+
+def test_what_was_built_before_a_deployment_is_true(collected: Collected) -> None:
+    """The end of the last job that had passed by then, in runs that the commit brought about, releases included."""
+    query = f"""
+        select environment, service, {at("started_at", "built_at")} from marts.deliveries where lead_time_seconds > 0
+    """
+    expected = [{**row, "built_at": _built_at(collected.truth, row)} for row in collected.truth["lead_times"]]
+    assert differences(expected, rows(collected.home, query), ("environment", "service", "started_at")) == []
+
+
+def test_what_is_called_flaky_failed_by_chance(collected: Collected) -> None:
+    """Every run that failed and then passed did so because of chance, and every such run is called flaky."""
+    runs = {row["run_id"]: row for row in collected.truth["runs"]}
+    by_chance = {row["run_id"] for row in collected.truth["flakes"]}
+    found = {row["run_id"] for row in rows(collected.home, "select run_id from marts.workflow_runs where is_flaky")}
+    assert found == {run for run in by_chance if runs[run]["is_flaky"]}
+    assert found == {run for run, row in runs.items() if row["is_flaky"]}
+
+
+def test_nothing_is_missing(collected: Collected) -> None:
+    """Argo CD's own counters agree, and no gap is stated."""
+    for row in rows(collected.home, "from marts.argocd_audit"):
+        assert row["argocd_count"] == row["operation_count"] == len(_counted(collected, row))
+    assert rows(collected.home, "select subject, note from marts.data_health where missing_count > 0") == []
+
+
+def test_what_was_missed_is_counted(missed: Collected) -> None:
+    """Of what nobody looked at in time nothing is made up, and exactly so much is stated to be missing."""
+    query = f"select application, {at('started_at', 'finished_at')}, status, kind, history_id from marts.operations"
+    found = rows(missed.home, query)
+    here = {(row["application"], row["started_at"]) for row in found}
+    truth = [row for row in missed.truth["deployments"] if (row["application"], row["started_at"]) in here]
+    assert differences(truth, found, ("application", "started_at")) == []
+    audits = rows(missed.home, "from marts.argocd_audit")
+    for row in audits:
+        counted = _counted(missed, row)
+        lost = [one for one in counted if (one["application"], one["started_at"]) not in here]
+        assert (row["argocd_count"], row["missing_count"]) == (len(counted), len(lost))
+    assert sum(row["missing_count"] for row in audits) > 0
+    gaps = rows(missed.home, "select application, missing_count from marts.applications")
+    assert {row["application"]: row["missing_count"] for row in gaps} == _gaps(missed, found)
+
+
+def test_github_misses_nothing(missed: Collected) -> None:
+    """Runs, attempts and jobs are all there however seldom somebody looks, within the days that GitHub keeps."""
+    for name in ("runs", "attempts", "jobs"):
+        key, query = TABLES[name]
+        assert differences(known(name, missed.truth), rows(missed.home, query), key) == []
+
+
+def test_the_files_tell_the_same(tmp_path: Path) -> None:
+    """A header, every row once, sorted; written again they are the same bytes."""
+    now = START + 3 * DAY
+    counts = write_truth(tmp_path / "one", now, days=5, pace=0.3)
+    write_truth(tmp_path / "other", now, days=5, pace=0.3)
+    assert set(counts) == set(COLUMNS)
+    for name, count in counts.items():
+        text = (tmp_path / "one" / f"{name}.csv").read_text("utf-8")
+        header, *lines = csv.reader(text.splitlines())
+        assert (tuple(header), len(lines)) == (COLUMNS[name], count)
+        assert lines == sorted(lines)
+        assert (tmp_path / "other" / f"{name}.csv").read_text("utf-8") == text
+
+
+def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """A file in place of the folder, or a moment before the organisation was founded, is one clear line."""
+    (tmp_path / "file").touch()
+    with pytest.raises(TruthError, match=r"file: cannot be written \(File exists\)"):
+        write_truth(tmp_path / "file", START, days=1)
+    with pytest.raises(TruthError, match="founded on 2025-01-06"):
+        write_truth(tmp_path, START - 1, days=1)
+
+
+def test_the_command_writes_the_truth_of_a_moment(tmp_path: Path) -> None:
+    """It says how much it wrote, the same as the function does; what it cannot do is one line and exit code 1."""
+    home = {"PHOENIX_HOME": str(tmp_path / "home")}
+    options = ["--pace", "0.3", "--seed", "3", "--at", "2025-01-08T12:00Z"]
+    done = phoenix("demo", "--truth", str(tmp_path / "truth"), *options, **home)
+    counts = write_truth(tmp_path / "same", START + 2 * DAY + DAY // 2, seed=3, pace=0.3)
+    assert (done.returncode, done.stdout.split()[:5]) == (0, [f"{sum(counts.values()):,}", "rows", "in", "10", "files"])
+    for name in counts:
+        written, same = (tmp_path / folder / f"{name}.csv" for folder in ("truth", "same"))
+        assert written.read_bytes() == same.read_bytes()
+    wrong = phoenix("demo", "--truth", str(tmp_path / "truth"), "--at", "noon", **home)
+    assert (wrong.returncode, wrong.stderr.strip()) == (
+        1, "phoenix: --at: 'noon' is not a moment; give one such as 2026-03-01T12:00Z"
+    )  # fmt: skip
+
+
+def differences(truth: Iterable[Row], found: Iterable[Row], key: tuple[str, ...]) -> list[str]:
+    """Return where two tables differ, a line for each value; columns that only one of them has are left out."""
+    expected, shown = _by_key(truth, key), _by_key(found, key)
+    lines = [f"missing: {expected[one]}" for one in expected if one not in shown]
+    lines += [f"invented: {shown[one]}" for one in shown if one not in expected]
+    for one in expected:
+        for column, value in shown.get(one, {}).items():
+            if column in expected[one] and expected[one][column] != value:
+                lines.append(f"{one}: {column} is {value}, expected {expected[one][column]}")
+    return lines
+
+
+def _by_key(table: Iterable[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...], Row]:
+    listed = list(table)
+    keyed = {tuple(row[name] for name in key): row for row in listed}
+    assert len(keyed) == len(listed)
+    return keyed
+
+
+def known(name: str, truth: dict[str, list[Row]]) -> list[Row]:
+    """Return a table of the truth less what is not read: the jobs of runs that are under way."""
+    under_way = {row["run_id"] for row in truth["runs"] if row["status"] != "completed"}
+    if name in ("jobs", "costs"):
+        return [row for row in truth[name] if row["run_id"] not in under_way]
+    unread = {"queue_seconds": None, "billed_minutes": None}
+    return [{**row, **unread} if row.get("run_id") in under_way else row for row in truth[name]]
+
+
+def _counted(collected: Collected, audit: Row) -> list[Row]:
+    """Return the operations that ended as a row of the audit says, in the time that it is about."""
+    first, last = (audit[name].strftime("%Y-%m-%dT%H:%M:%SZ") for name in ("counted_from", "counted_to"))
+    return [
+        row
+        for row in collected.truth["deployments"]
+        if row["application"] == audit["application"]
+        and PHASES.get(row["status"]) == audit["phase"]
+        and first < row["finished_at"] <= last
+    ]
+
+
+def _gaps(collected: Collected, found: list[Row]) -> dict[str, int]:
+    """Return how many entries of each history are missing between those that were seen."""
+    gaps = {}
+    for name in collected.organisation.lives:
+        seen = sorted(
+            row["history_id"] for row in found if row["application"] == name and row["history_id"] is not None
+        )
+        gaps[name] = seen[-1] - seen[0] + 1 - len(seen) if seen else 0
+    return gaps
+
+
+def _built_at(truth: dict[str, list[Row]], delivered: Row) -> str:
+    runs = {
+        row["run_id"]
+        for row in truth["runs"]
+        if row["head_sha"] == delivered["sha"] and row["event"] not in ("pull_request", "schedule")
+    }
+    ends = [row["completed_at"] for row in truth["jobs"] if row["run_id"] in runs and row["conclusion"] == "success"]
+    return max(end for end in ends if end <= delivered["started_at"])

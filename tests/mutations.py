@@ -1,0 +1,287 @@
+"""Plants bugs in the SQL and the ingester, one at a time, and tells which test notices each.
+
+    .venv/bin/python tests/mutations.py              # all of them, some minutes
+    .venv/bin/python tests/mutations.py --only rollback
+
+Each bug is a small replacement of text that someone could have written. The checkout is copied to a temporary folder,
+one bug is planted there, and the smallest selection of tests that should notice runs with `-x`. The table at the end
+says for each bug which test failed. A bug that nothing catches is a test that is missing, and the exit code is 1.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[1]
+COPIED = ("phoenix_metrics", "sql", "tests", "dashboards", "deploy", "dagster_home", "pyproject.toml")
+LONGEST_TEST = 600  # seconds
+CASES = "tests/sql/test_cases.py"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A mistake: what is replaced where by what, and which tests should notice."""
+
+    name: str
+    file: str
+    right: str
+    wrong: str
+    tests: tuple[str, ...]
+
+
+def _cases(table: str) -> tuple[str, ...]:
+    """Select the cases of one table."""
+    return (CASES, "-k", table)
+
+
+BUGS = (
+    Bug(
+        "success ratio over all runs",
+        "sql/marts/workflow_daily.sql",
+        "success_count / nullif(success_count + failure_count, 0) as success_ratio",
+        "success_count / nullif(run_count, 0) as success_ratio",
+        _cases("workflow_daily"),
+    ),
+    Bug(
+        "p95 over all outcomes",
+        "sql/marts/workflow_daily.sql",
+        "case when outcome in ('success', 'failure') then duration_seconds end",
+        "duration_seconds",
+        _cases("workflow_daily"),
+    ),
+    Bug(
+        "carried-over jobs counted",
+        "sql/marts/jobs.sql",
+        "        not is_carried_over\n        and outcome in",
+        "        outcome in",
+        _cases("marts/jobs"),
+    ),
+    Bug(
+        "queue time from the start of the attempt",
+        "sql/marts/jobs.sql",
+        "(epoch_us(execution_started_at) - epoch_us(created_at))",
+        "(epoch_us(execution_started_at) - epoch_us(attempt_started_at))",
+        _cases("marts/jobs"),
+    ),
+    Bug(
+        "billed minutes rounded to the nearest",
+        "sql/marts/jobs.sql",
+        "greatest(ceil(duration_seconds / 60), 1)",
+        "greatest(round(duration_seconds / 60), 1)",
+        _cases("marts/jobs"),
+    ),
+    Bug(
+        "skipped jobs are failures",
+        "sql/seeds/conclusions.csv",
+        "skipped,skipped",
+        "skipped,failure",
+        _cases("outcomes"),
+    ),
+    Bug(
+        "cancelled is a failure",
+        "sql/seeds/conclusions.csv",
+        "cancelled,cancelled",
+        "cancelled,failure",
+        _cases("outcomes"),
+    ),
+    Bug(
+        "a run is its first attempt",
+        "sql/marts/workflow_runs.sql",
+        "where attempts.is_latest",
+        "where attempts.run_attempt = 1",
+        _cases("workflow_runs"),
+    ),
+    Bug(
+        "duration from the run's creation, over the wait for a re-run",
+        "sql/marts/run_attempts.sql",
+        "epoch_us(run_started_at)) / 1000000.0 as span_seconds",
+        "epoch_us(created_at)) / 1000000.0 as span_seconds",
+        _cases("run_attempts"),
+    ),
+    Bug(
+        "a backfill is no longer late",
+        "sql/marts/run_attempts.sql",
+        "first_ended_at + interval 6 hours",
+        "first_ended_at + interval 6 days",
+        _cases("run_attempts"),
+    ),
+    Bug(
+        "flaky in whatever order",
+        "sql/marts/run_attempts.sql",
+        "coalesce(first_failure < last_success, false)",
+        "coalesce(first_failure <> last_success, false)",
+        _cases("run_attempts"),
+    ),
+    Bug(
+        "what was read last wins over what is newer",
+        "sql/staging/github_run_attempts.sql",
+        "Newest: updated_at, status_rank, fetched_at",
+        "Newest: fetched_at",
+        _cases("github_run_attempts"),
+    ),
+    Bug(
+        "time zones ignored",
+        "sql/staging/github_jobs.sql",
+        "cast(cast(job.completed_at as timestamptz) at time zone 'UTC' as timestamp)",
+        "cast(left(job.completed_at, 19) as timestamp)",
+        _cases("github_jobs"),
+    ),
+    Bug(
+        "the history's id is the operation's key",
+        "sql/marts/operations.sql",
+        "uid, '|', strftime(started_at, '%Y-%m-%dT%H:%M:%SZ'),",
+        "uid, '|', coalesce(cast(history_id as varchar), strftime(started_at, '%Y-%m-%dT%H:%M:%SZ')),",
+        ("tests/sql/test_cases.py", "tests/sql/test_version_properties.py", "-k", "operations or version"),
+    ),
+    Bug(
+        "a wait for the next retry is an end",
+        "sql/marts/operations.sql",
+        "select *, phase in ('Succeeded', 'Failed', 'Error') as is_terminal",
+        "select *, finished_at is not null as is_terminal",
+        _cases("marts/operations"),
+    ),
+    Bug(
+        "retries are not counted",
+        "sql/marts/operations.sql",
+        "ends.retry_count + 1 as attempt_count",
+        "ends.retry_count as attempt_count",
+        _cases("marts/operations"),
+    ),
+    Bug(
+        "a hook that failed undoes what it followed",
+        "sql/marts/operations.sql",
+        "and coalesce(imaged.is_applied, false))",
+        "and false)",
+        _cases("marts/operations"),
+    ),
+    Bug(
+        "a re-sync is a deployment",
+        "sql/marts/service_deployments.sql",
+        "brought.change in ('first', 'forward', 'rollback', 'recreated') as is_deployment",
+        "brought.change in ('first', 'forward', 'rollback', 'recreated', 'resync') as is_deployment",
+        _cases("service_deployments"),
+    ),
+    Bug(
+        "whatever comes back is a rollback",
+        "sql/marts/service_deployments.sql",
+        "compared.is_same_track and track.is_return and track.first_position < track.first_position_before",
+        "compared.is_same_track and track.is_return",
+        _cases("service_deployments"),
+    ),
+    Bug(
+        "a revert after an abort is a second rollback",
+        "sql/marts/rollbacks.sql",
+        "        and (left_to_undo.deployment_id is null or left_to_undo.unmended_count > 0)\n",
+        "",
+        _cases("marts/rollbacks"),
+    ),
+    Bug(
+        "lead time from the commit although the merge is known",
+        "sql/marts/deliveries.sql",
+        "- epoch_us(coalesce(reworked.merged_at, reworked.committed_at))",
+        "- epoch_us(reworked.committed_at)",
+        _cases("marts/deliveries"),
+    ),
+    Bug(
+        "change failures among what succeeded",
+        "sql/marts/delivery_weekly.sql",
+        "change_failure_count / nullif(deployment_count, 0) as change_failure_ratio",
+        "change_failure_count / nullif(succeeded_count, 0) as change_failure_ratio",
+        _cases("delivery_weekly"),
+    ),
+    Bug(
+        "earlier attempts are not read",
+        "phoenix_metrics/sources/github/detail.py",
+        "for number in range(1, run.run_attempt):",
+        "for number in range(2, run.run_attempt):",
+        ("tests/sources/test_history.py",),
+    ),
+    Bug(
+        "lists end with their first page",
+        "phoenix_metrics/sources/github/history.py",
+        "yield from self._fetch_changed(self._all_pages(page, listed))",
+        "yield from self._fetch_changed(page.items)",
+        ("tests/sources/test_history.py", "tests/sources/test_any_history.py"),
+    ),
+    Bug(
+        "events are read once an hour",
+        "phoenix_metrics/sources/argocd/events.py",
+        "EVERY = timedelta(minutes=15)",
+        "EVERY = timedelta(minutes=75)",
+        ("tests/defs/test_argocd_story.py",),
+    ),
+    Bug(
+        "an older state of a row overwrites a newer one",
+        "phoenix_metrics/warehouse/staging.py",
+        "when matched and ({is_newer} or {is_earlier}) then update",
+        "when matched then update",
+        (CASES, "-k", "test_staging and github_run_attempts"),
+    ),
+)
+
+
+def main() -> int:
+    """Plant the bugs asked for, print the table, and return how that went."""
+    parser = argparse.ArgumentParser(description="Which test notices which bug.")
+    parser.add_argument("--only", default="", help="part of the names of the bugs to plant")
+    wanted = [bug for bug in BUGS if parser.parse_args().only in bug.name]
+    found = list(_plant_all(wanted))
+    width = max(len(bug.name) for bug in wanted)
+    sys.stdout.write("\n" + "\n".join(f"{bug.name:{width}}  {caught or 'NOTHING'}" for bug, caught in found) + "\n")
+    missed = sum(caught is None for _, caught in found)
+    sys.stdout.write(f"{len(found)} bugs, {len(found) - missed} caught\n")
+    return 1 if missed else 0
+
+
+def _plant_all(bugs: Sequence[Bug]) -> Iterator[tuple[Bug, str | None]]:
+    with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        copy = Path(folder) / "checkout"
+        _copy(copy)
+        for bug in bugs:
+            caught = _plant(copy, bug)
+            sys.stdout.write(f"{bug.name}: {caught or 'NOTHING'}\n")
+            sys.stdout.flush()
+            yield bug, caught
+
+
+def _copy(folder: Path) -> None:
+    ignored = shutil.ignore_patterns("__pycache__", "*.duckdb", "storage", "history")
+    for name in COPIED:
+        source = CHECKOUT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignored)
+        else:
+            folder.mkdir(exist_ok=True)
+            shutil.copy(source, folder / name)
+
+
+def _plant(copy: Path, bug: Bug) -> str | None:
+    """Return the test that fails with a bug, None where all pass; the copy is whole again afterwards."""
+    file = copy / bug.file
+    text = file.read_text("utf-8")
+    if text.count(bug.right) != 1:
+        raise SystemExit(f"{bug.name}: {bug.file} does not hold once: {bug.right}")
+    file.write_text(text.replace(bug.right, bug.wrong), "utf-8")
+    try:
+        return _first_failure(copy, bug.tests)
+    finally:
+        file.write_text(text, "utf-8")
+
+
+def _first_failure(copy: Path, tests: Sequence[str]) -> str | None:
+    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "--no-header", "--tb=no", "-rfE", *tests]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=LONGEST_TEST, check=False)
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    if done.returncode not in (0, 1) or (done.returncode == 1 and failed is None):
+        raise SystemExit(f"pytest {' '.join(tests)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return failed[1] if failed else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
