@@ -157,6 +157,7 @@ def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
         "PHOENIX_GITHUB_TOKEN": "demo",
         "PHOENIX_GITHUB_SINCE": "60d",
         "PHOENIX_GITHUB_CHECKS": "true",
+        "PHOENIX_GITHUB_REPORTS": "junit-*",
         "PHOENIX_ARGOCD_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd",
         "PHOENIX_ARGOCD_TOKEN": "demo",
         "PHOENIX_ARGOCD_CA_FILE": "",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
 from phoenix_metrics.demo.repositories import ORGANIZATION, ORGANIZATION_ID, Repository
 from phoenix_metrics.demo.team import Developer
@@ -116,7 +117,7 @@ def user(api: str, developer: Developer) -> dict[str, Any]:
 
 def bot(api: str, app: str, number: int) -> dict[str, Any]:
     """Return the account in whose name an app acts."""
-    return _account(api, f"{app}[bot]", number, "Bot")
+    return {**_account(api, f"{app}[bot]", number, "Bot"), "html_url": f"https://github.com/apps/{app}"}
 
 
 @lru_cache(maxsize=256)
@@ -160,7 +161,7 @@ def full_repository(place: Place, pushed_at: str) -> dict[str, Any]:
 
 
 def _account(api: str, login: str, number: int, kind: str) -> dict[str, Any]:
-    url = f"{api}/users/{login}"
+    url = f"{api}/users/{quote(login)}"
     return {
         "login": login,
         "id": number,

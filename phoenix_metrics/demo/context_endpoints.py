@@ -68,6 +68,10 @@ def _protection(question: Question) -> dict[str, Any]:
     return protection.protection_payload(question.place)
 
 
+def _required_checks(question: Question) -> dict[str, Any]:
+    return dict(_protection(question)["required_status_checks"])
+
+
 def _check_runs(question: Question) -> Listing:
     runs, asked = _runs_of_commit(question), question.query
     found = checks.check_runs(runs, question.now, is_latest=asked.get("filter", "latest") == "latest")
@@ -158,6 +162,7 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/pulls/{pull_number}": _pull,
     "/branches/{branch}": _branch,
     "/branches/{branch}/protection": _protection,
+    "/branches/{branch}/protection/required_status_checks": _required_checks,
     "/commits/{ref}/check-runs": _check_runs,
     "/commits/{ref}/statuses": _statuses,
     "/commits/{ref}/status": _combined_status,

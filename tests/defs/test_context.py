@@ -561,7 +561,7 @@ def test_side_loops_leave_half_of_a_budget_to_the_runs(tmp_path: Path) -> None:
 
 
 def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
-    """It answers every question about what goes with the runs, mostly with: nothing."""
+    """It answers every question about what goes with the runs."""
     with serving(app(days=1)) as address:
         platform = GitHub("phoenix/platform", PLATFORM.id, url=address)
         land_sync(tmp_path, platform)

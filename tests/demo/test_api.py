@@ -82,11 +82,37 @@ def test_every_answer_is_valid_by_githubs_openapi(openapi, sixty_days):
             paths += [(template, url), (f"{template}/jobs", f"{url}/jobs?filter=all")]
             paths += [(f"{template}/attempts/{{attempt_number}}", f"{url}/attempts/1")]
             paths += [(f"{template}/attempts/{{attempt_number}}/jobs", f"{url}/attempts/1/jobs")]
+    paths += _about_a_merged_change(get)
     job = sixty_days.runs(status="success")[0]["id"]
     job = get(f"{RUNS}/{job}/jobs").json()["jobs"][0]["id"]
     paths += [(f"{repository}/actions/jobs/{{job_id}}", f"/repos/phoenix/platform/actions/jobs/{job}")]
     paths += [(f"{repository}/actions/workflows", "/repos/phoenix/platform/actions/workflows")]
     assert {url: errors for template, url in paths if (errors := _errors(openapi, template, get(url).json()))} == {}
+    assert len(paths) == 84
+
+
+def _about_a_merged_change(get):
+    """Addresses of what goes with runs, those of a commit and of a run being of one whose change was merged."""
+    repository, platform = "/repos/{owner}/{repo}", "/repos/phoenix/platform"
+    merged = next(one for one in get(f"{platform}/pulls?state=closed&per_page=100").json() if one["merged_at"])
+    sha = merged["head"]["sha"]
+    run = get(f"{RUNS}?head_sha={sha}").json()["workflow_runs"][0]["id"]
+    return [
+        *((f"{repository}/pulls", f"{platform}/pulls?{query}") for query in ("state=all&per_page=100", "sort=updated")),
+        (f"{repository}/commits/{{ref}}/check-runs", f"{platform}/commits/{sha}/check-runs?filter=all"),
+        (f"{repository}/commits/{{ref}}/statuses", f"{platform}/commits/{sha}/statuses"),
+        (f"{repository}/actions/runs/{{run_id}}/artifacts", f"{RUNS}/{run}/artifacts"),
+        (f"{repository}/actions/secrets", f"{platform}/actions/secrets"),
+        (f"{repository}/branches/{{branch}}/protection", f"{platform}/branches/main/protection"),
+        *(
+            (
+                f"/organizations/{{org}}/settings/billing/usage{part}",
+                f"/organizations/phoenix/settings/billing/usage{part}?{period}",
+            )
+            for part in ("", "/summary")
+            for period in ("year=2026&month=11&day=17", "year=2026&month=10")
+        ),
+    ]
 
 
 @pytest.mark.parametrize(
