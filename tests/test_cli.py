@@ -147,6 +147,10 @@ def test_every_mistake_is_one_line(github: GitHub, published: Path, tmp_path: Pa
     assert "refused: Parser Error" in one_line(phoenix("sql", "selct 1", PHOENIX_HOME=str(published)))
     assert "run `phoenix sync` first" in one_line(phoenix("sql", "select 1", PHOENIX_HOME=str(tmp_path / "empty")))
     assert "PHOENIX_GITHUB_REPOSITORIES" in one_line(phoenix("sync", PHOENIX_HOME=str(tmp_path / "empty")))
+    demo = one_line(phoenix("demo", "--webhooks", "http://127.0.0.1:9", PHOENIX_HOME=str(tmp_path / "empty")))
+    assert "PHOENIX_WEBHOOK_SECRET: not set; --webhooks signs with it" in demo
+    secret = {"PHOENIX_HOME": str(tmp_path / "empty"), "PHOENIX_WEBHOOK_SECRET": "hush"}
+    assert "--webhooks receiver:9470: expected" in one_line(phoenix("demo", "--webhooks", "receiver:9470", **secret))
     assert "--output" in one_line(phoenix("sql", "select 1", "--format", "parquet", PHOENIX_HOME=str(published)))
 
 

@@ -15,12 +15,17 @@ from typing import Any
 import jsonschema
 import pytest
 import requests
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from phoenix_metrics.defs.argocd import sync_argocd
 from phoenix_metrics.defs.deliveries import drain
 from phoenix_metrics.defs.intake import connect
 from phoenix_metrics.defs.polling import sync_github
 from phoenix_metrics.demo import sending
+from phoenix_metrics.demo.argocd import notifier
 from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.happenings import Diary
 from phoenix_metrics.demo.hooks import guid_of
@@ -416,3 +421,27 @@ def test_a_receiver_that_hangs_slows_nobody(visit: Callable[..., Visitor]) -> No
         assert visitor.ask("/repos/phoenix/platform/actions/runs").status_code == 200
         assert time.monotonic() - asked < 2
         assert deliveries(visitor) == []
+
+
+@pytest.mark.parametrize(("statuses", "tries"), [((503,), 4), ((500, 500, 202), 3), ((400,), 1)])
+def test_a_notification_is_tried_again_as_argo_cd_does(
+    visit: Callable[..., Visitor], monkeypatch: pytest.MonkeyPatch, statuses: tuple[int, ...], tries: int
+) -> None:
+    """Three times more after the receiver's own failures, not after a refusal; then it is lost."""
+    monkeypatch.setattr(sending, "LOOKS_EVERY", 0.02)
+    monkeypatch.setattr(notifier, "_PAUSES", (0, 0, 0))
+    bodies = Counter[bytes]()
+
+    async def answer(request: Request) -> Response:
+        body = await request.body()
+        bodies[body] += 1
+        assert request.headers["authorization"] == f"Bearer {ARGOCD_SECRET}"
+        return Response(status_code=statuses[min(bodies[body], len(statuses)) - 1])
+
+    with serving(Starlette(routes=[Route("/argocd", answer, methods=["POST"])])) as url:
+        visitor = visit(now=BEGAN, days=3, receiver=Receiver(url, argocd_secret=ARGOCD_SECRET))
+        visitor.wait(hours=1)
+        ended = len(ended_operations(visitor))
+        until(lambda: bodies.total() == ended * tries)
+        time.sleep(0.1)  # for what should not come any more
+    assert list(bodies.values()) == [tries] * ended
