@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from phoenix_metrics.demo.addresses import DEFAULT_BRANCH, Place, bot, organization
-from phoenix_metrics.demo.changes import story
+from phoenix_metrics.demo.changes import main_head, story
 from phoenix_metrics.demo.coverage import (
     FLAGS,
     PATCH_TARGET,
@@ -16,7 +16,7 @@ from phoenix_metrics.demo.coverage import (
 )
 from phoenix_metrics.demo.moment import job_state, visible_attempts, visible_jobs
 from phoenix_metrics.demo.payloads import check_suite_id, pull_request_named
-from phoenix_metrics.demo.runs import Job, Run, Trigger
+from phoenix_metrics.demo.runs import Commit, Job, Run, Trigger
 from phoenix_metrics.demo.times import FOUNDED_AT, written
 from phoenix_metrics.demo.universe import Universe
 from phoenix_metrics.demo.uploads import uploads_of
@@ -46,6 +46,12 @@ def runs_of(world: World, reference: str, now: int) -> list[Run]:
     head = next((run for run in known if run.trigger.branch == reference), None)
     sha = head.trigger.commit.sha if head else reference
     return [run for run in known if run.trigger.commit.sha == sha]
+
+
+def main_commit(world: World, now: int) -> Commit:
+    """Return the commit at the head of main, which may be one that broke it."""
+    newest = next((run for run in world.runs(now) if run.trigger.branch == DEFAULT_BRANCH), None)
+    return newest.trigger.commit if newest else main_head(world.universe, now)
 
 
 def check_runs(runs: list[Run], now: int, *, is_latest: bool) -> list[tuple[Run, Job]]:

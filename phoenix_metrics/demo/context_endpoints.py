@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from phoenix_metrics.demo import addresses, billing, checks, endpoints, protection
-from phoenix_metrics.demo.changes import main_head
 from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Moved, RefusalError
 from phoenix_metrics.demo.paging import Listing
@@ -60,7 +59,7 @@ def _tag(question: Question) -> dict[str, Any]:
 
 def _branch(question: Question) -> dict[str, Any]:
     _check_protected(question)
-    return protection.branch_payload(question.place, main_head(question.world.universe, question.now))
+    return protection.branch_payload(question.place, checks.main_commit(question.world, question.now))
 
 
 def _protection(question: Question) -> dict[str, Any]:
@@ -94,11 +93,12 @@ def _statuses(question: Question) -> Listing:
 def _combined_status(question: Question) -> dict[str, Any]:
     runs = _runs_of_commit(question)
     found = checks.statuses(question.world.universe, runs, question.now)
-    url = f"{question.place.url}/commits/{runs[0].trigger.commit.sha}"
+    sha = (runs[0].trigger.commit if runs else checks.main_commit(question.world, question.now)).sha
+    url = f"{question.place.url}/commits/{sha}"
     return {
         "state": checks.combined_state(found),
         "statuses": [checks.status_payload(question.place, status) for status in found],
-        "sha": runs[0].trigger.commit.sha,
+        "sha": sha,
         "total_count": len(found),
         "repository": addresses.repository(question.place),
         "commit_url": url,
@@ -176,7 +176,7 @@ def _check_protected(question: Question) -> None:
 
 def _runs_of_commit(question: Question) -> list[Run]:
     found = checks.runs_of(question.world, question.path["ref"], question.now)
-    if not found:
+    if not found and question.path["ref"] != addresses.DEFAULT_BRANCH:  # which exists also while nothing runs on it
         raise RefusalError(422, f"No commit found for SHA: {question.path['ref']}")
     return found
 

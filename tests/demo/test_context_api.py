@@ -253,6 +253,22 @@ def test_check_runs_are_the_jobs(sixty_days, every_run):
     assert (unknown.status_code, unknown.json()["message"]) == (422, f"No commit found for SHA: {'0' * 40}")
 
 
+def test_a_quiet_repository_and_a_broken_main_have_heads(visit):
+    """Main has a commit though nothing ever ran on it; a broken one has that of the newest push."""
+    visitor = visit(days=1, repositories=400)
+    for number in (390, 399):
+        root = f"/repositories/{612_480_933 + 7 * number}"
+        main = visitor.ask(f"{root}/branches/main").json()["commit"]["sha"]
+        assert visitor.ask(f"{root}/commits/main/check-runs").json() == {"total_count": 0, "check_runs": []}
+        assert visitor.ask(f"{root}/commits/main/status").json()["sha"] == main
+        assert visitor.ask(f"{root}/pulls?state=all").status_code == 200
+    visitor.switch(broken=True)
+    visitor.wait(minutes=1)
+    newest = visitor.runs(branch="main")[0]
+    assert visitor.get("/branches/main")["commit"]["sha"] == newest["head_sha"]
+    assert visitor.get("/commits/main/check-runs")["check_runs"][-1]["name"] == "validate"
+
+
 @pytest.mark.parametrize("query", ["month=13", "year=x", "year=2026&month=2&day=30"])
 def test_a_bill_of_no_time_is_refused(sixty_days, query):
     """A period that does not exist is a mistake."""
