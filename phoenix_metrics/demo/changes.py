@@ -118,6 +118,8 @@ def _numbers_per_day(universe: Universe) -> int:
 
 def _crowd(universe: Universe, day: int, numbers: range) -> Iterator[Story]:
     """Yield the stories that a scene adds to the usual ones of a day; they have the numbers that are free."""
+    if not any(change.scene.crowd_ratio for change in universe.scenes.changes):
+        return
     share = min(1.0, universe.pace) * (0.1 if is_weekend(day) else 1.0)
     for number in numbers:
         dice = universe.dice("crowd", number)
@@ -193,10 +195,13 @@ def _pull_request_push(universe: Universe, story: Story, index: int, at: int) ->
 
 def _pushed_again(universe: Universe, story: Story, index: int, push: Trigger) -> Trigger | None:
     """Return the push that follows this one in a hurry, if a scene brings one before the story goes on."""
+    ratio = universe.scenes.at(push.at).hurry_ratio
+    if not ratio:
+        return None
     dice = universe.dice("hurry", story.number, index)
     luck, at = dice.random(), push.at + dice.randint(90, 480)
     is_too_late = at // DAY > push.at // DAY or (push.superseded_at is not None and at >= push.superseded_at)
-    if is_too_late or luck >= universe.scenes.at(push.at).hurry_ratio:
+    if is_too_late or luck >= ratio:
         return None
     sha = universe.sha("hurry", story.number, index)
     commit = replace(push.commit, sha=sha, title=dice.choice(FOLLOW_UPS), at=at - dice.randint(5, 60))

@@ -31,14 +31,14 @@ class Control:
         self._breakages = breakages
         self._worlds = worlds
         self._living = living
+        self._is_new = scenes.open()
         self._play(now)
 
     def begin(self, name: SceneName, now: int) -> None:
-        """Set a scene unless it is on; in a history that has had none, and no breakage, as if a while ago."""
+        """Set a scene with which the server starts: as if a while ago where nobody has seen the history, else now."""
         if name == self._log.scenes.latest.name:
             return
-        is_fresh = not self._log.scenes.changes and not list(self._breakages)
-        self._set(name, _worked_back(now, name.scene.head_start) if is_fresh else now, DEFAULT_RUNS_PER_MINUTE)
+        self._set(name, _worked_back(now, name.scene.head_start) if self._is_new else now, DEFAULT_RUNS_PER_MINUTE)
         self._play(now)
 
     def grant(self, body: bytes, now: int) -> None:

@@ -136,6 +136,13 @@ class SceneLog:
         self._file = file
         self.scenes = Scenes(tuple(_read(entry) for entry in memory.recall(file, _SECTION)))
 
+    def open(self) -> bool:
+        """Begin to keep the log, and return whether it is a new one, of a history that nobody has seen yet."""
+        if self._file is not None and self._file.exists():
+            return False
+        memory.remember(self._file, _SECTION, [])
+        return True
+
     def change(self, name: SceneName | None, at: int) -> None:
         """Set a scene, or the usual life, unless it is on; never before the last change."""
         latest = self.scenes.latest

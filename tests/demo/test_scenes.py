@@ -283,7 +283,7 @@ def test_the_alert_on_failures_would_fire_in_an_outage_only(visit: Visit, scene:
 
 
 def test_a_scene_from_the_start_has_been_on_for_a_while(visit: Visit, tmp_path: Path) -> None:
-    """It shows at once: an outage since three hours, others since two working days; a restart leaves it as it is."""
+    """It shows at once: an outage since three hours, others since two working days; a restart changes no past."""
     assert state(visit(days=2, scene=SceneName.OUTAGE))["scene"]["since"] == "2026-11-18T10:49:45Z"
     file = tmp_path / "demo.json"
     monday = visit(now=BEGIN, days=DAYS, scene=SceneName.SLOW, state_file=file)
@@ -293,6 +293,10 @@ def test_a_scene_from_the_start_has_been_on_for_a_while(visit: Visit, tmp_path: 
     other = visit(days=DAYS, scene=SceneName.FLAKY, state_file=file)
     assert state(other)["scene"]["since"] == "2026-11-18T13:49:45Z"
     assert split(other.runs())[0] == split(again.runs())[0]
+    plain = tmp_path / "plain.json"
+    assert state(visit(now=BEGIN, days=DAYS, state_file=plain))["scene"] is None
+    later = visit(days=DAYS, scene=SceneName.CALM, state_file=plain)
+    assert state(later)["scene"]["since"] == "2026-11-18T13:49:45Z"
 
 
 def test_the_switches_say_what_is_on(visit: Visit) -> None:
