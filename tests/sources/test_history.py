@@ -89,6 +89,22 @@ def test_an_old_run_that_is_running_again_is_found_and_keeps_both_attempts(
     assert (run["first_outcome"], run["is_flaky"], str(run["day"])) == ("failure", True, "2026-01-02")
 
 
+def test_a_run_that_is_first_seen_after_its_reruns_has_all_its_attempts(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
+    """The list shows the latest attempt only; those before it are asked for one by one, with how each of them ended."""
+    github.add_run(1, "2026-01-02T08:00:00Z", "failure")
+    github.rerun(1, "2026-01-02T09:00:00Z", "failure")
+    github.rerun(1, "2026-01-02T10:00:00Z", "success")
+    one_pass(settings)
+    attempts = rows(settings.home, "select run_attempt, outcome from marts.run_attempts order by run_attempt")
+    assert [(row["run_attempt"], row["outcome"]) for row in attempts] == [
+        (1, "failure"),
+        (2, "failure"),
+        (3, "success"),
+    ]
+
+
 def test_a_rerun_between_two_passes_is_found_by_the_daily_search(
     github: GitHub, settings: Settings, one_pass: OnePass
 ) -> None:
