@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
@@ -19,10 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from phoenix_metrics.demo import payloads
+from phoenix_metrics.demo.addresses import Place
 from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.bulk import landing as bulk_landing
 from phoenix_metrics.demo.bulk.generator import generate
 from phoenix_metrics.demo.bulk.plan import Plan
+from phoenix_metrics.demo.repositories import PLATFORM
 from phoenix_metrics.demo.runs import Run
 from phoenix_metrics.demo.universe import DAY, Universe
 from phoenix_metrics.demo.workflows import HABITS
@@ -234,15 +237,15 @@ def test_steps_fill_their_jobs(history: History) -> None:
 
 def test_payloads_are_those_that_ingestion_keeps(history: History) -> None:
     """Each payload has the fields of what the demo organisation's own answers become, of the same types."""
-    api, now = "https://api.github.com", UNTIL
+    place, now = Place("https://api.github.com", PLATFORM), UNTIL
     runs, jobs = [], []
     for run in world_runs()[::8]:
-        runs.append(kept.run_payload(payloads.run_payload(api, run, 1, now)))
+        runs.append(kept.run_payload(payloads.run_payload(place, run, 1, now)))
         attempt = run.attempts[0]
-        jobs += [kept.job_payload(payloads.job_payload(api, run, 1, job, now)) for job in attempt.jobs]
+        jobs += [kept.job_payload(payloads.job_payload(place, run, 1, job, now)) for job in attempt.jobs]
     assert shapes(history.landed["github_runs"]) == shapes(map(json.loads, runs))
     assert shapes(history.landed["github_jobs"][::5]) == shapes(map(json.loads, jobs))
-    workflow = kept.workflow_payload(payloads.workflow_payload(api, world_runs()[0].trigger.workflow))
+    workflow = kept.workflow_payload(payloads.workflow_payload(place, world_runs()[0].trigger.workflow))
     assert shapes(history.landed["github_workflows"]) == shapes([json.loads(workflow)])
     for name in ("github_runs", "github_jobs", "github_run_details", "github_workflows", "github_repositories"):
         text = texts(history.home, name)[0]
@@ -284,8 +287,9 @@ def test_files_lie_where_the_warehouse_looks(history: History, tmp_path: Path) -
         assert len(Path(file).name) == len(own.name)
 
 
-def test_the_same_seed_tells_the_same(history: History, tmp_path: Path) -> None:
+def test_the_same_seed_tells_the_same(history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Payloads are equal to the byte however many processes write them; another seed tells another history."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))  # Streamlit's tests leave an app there
     list(generate(tmp_path / "again", PLAN, processes=2))
     files = landing.list_files(history.home)
     assert landing.list_files(tmp_path / "again") == files
