@@ -10,8 +10,9 @@ import pytest
 
 from phoenix_metrics.defs.polling import Pass, Poll, sync_github
 from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.warehouse.checks import checks_of
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
-from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.models import load_checks, load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
@@ -48,6 +49,22 @@ def settings_for(github: GitHub, home: Path, **changes: str) -> Settings:
         "PHOENIX_GITHUB_SINCE": "2026-01-01",
     }
     return load_settings({**environ, **changes})
+
+
+def broken_promises(home: Path) -> dict[str, int]:
+    """Return what a published snapshot breaks of what models promise, and of the rules across tables, with how often.
+
+    One row for each key, nothing NULL or unknown that must not be.
+    """
+    queries = {name: f"select count(*) as n from ({rule.query})" for name, rule in load_checks().items()}
+    for model in MODELS.values():
+        for check in checks_of(model):
+            for part, query in check.queries:
+                counted = query.format(scope="true").replace("select count(*)", "select count(*) as n", 1)
+                queries[f"{check.table} {check.name} {part}"] = counted
+    assert queries
+    counts = {name: rows(home, query)[0]["n"] for name, query in queries.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def publish_landing(home: Path) -> None:

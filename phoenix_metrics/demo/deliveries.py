@@ -267,17 +267,21 @@ class LivingCluster:
         self._universe = universe
         self._world = world
         self.told: list[Action] = []  # all that has been added to the cluster
-        self.began_on = FOUNDED  # the first day whose story is told
         self._story = Deliveries(universe, world)
         self._days = days
         self._first_day: int | None = None
         self._next_day = 0
 
+    @property
+    def began_on(self) -> int:
+        """The first day whose story is told."""
+        return FOUNDED if self._first_day is None else self._first_day
+
     def live_until(self, now: int) -> None:
         """Have the story told far enough for a moment."""
         if self._first_day is None:
             age = now // DAY - self._days - FOUNDED
-            self._first_day = self._next_day = self.began_on = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
+            self._first_day = self._next_day = FOUNDED + max(0, age // _BLOCK_DAYS * _BLOCK_DAYS)
             self._add(self._story.founding())
         while self._next_day <= now // DAY + 1:
             self._add(self._story.day(self._next_day))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from phoenix_metrics.demo.breakage import BreakageLog
-from phoenix_metrics.demo.repositories import ORGANIZATION, Repository, repositories
+from phoenix_metrics.demo.repositories import ORGANIZATION, repositories
 from phoenix_metrics.demo.universe import Universe
 from phoenix_metrics.demo.world import World
 
@@ -39,11 +39,6 @@ class Organization:
     def worlds(self) -> tuple[World, ...]:
         """All of them, the platform first."""
         return tuple(self._worlds)
-
-    @property
-    def repositories(self) -> tuple[Repository, ...]:
-        """All repositories, the platform first."""
-        return tuple(world.repository for world in self._worlds)
 
     def world_at(self, path: Mapping[str, str]) -> World | None:
         """Return the world that an address names, by name or id; an address of the organisation's has the platform."""

@@ -41,7 +41,7 @@ class World:
 
     def oldest(self, now: int) -> int:
         """Return the moment before which nothing can be seen."""
-        return self._oldest(now)
+        return now - self._days * DAY
 
     def play(self, scenes: Scenes) -> None:
         """Have history told with these scenes; those before the last are the ones it is told with already."""
@@ -57,7 +57,7 @@ class World:
 
     def runs(self, now: int) -> list[Run]:
         """Return the runs that can be seen at a moment, newest first."""
-        return self.since(self._oldest(now), now)
+        return self.since(self.oldest(now), now)
 
     def since(self, oldest: int, now: int) -> list[Run]:
         """Return the runs triggered from one moment to another, newest first, whether they can be seen or not."""
@@ -82,13 +82,13 @@ class World:
         """Return a job with its run and the number of its attempt, if its run can be seen at a moment."""
         day, is_burst = identity.day_of_job(job_id)
         is_ours = identity.repository_of_job(job_id) == self.repository.number
-        if not is_ours or not self._oldest(now) // DAY <= day <= now // DAY:
+        if not is_ours or not self.oldest(now) // DAY <= day <= now // DAY:
             return None
         runs = self._created_at(identity.attempt_started_at(job_id), now) if is_burst else self.day(day)
         for run in runs:
             for attempt in run.attempts:
                 for job in attempt.jobs:
-                    if job.id == job_id and self._oldest(now) <= run.trigger.at <= now:
+                    if job.id == job_id and self.oldest(now) <= run.trigger.at <= now:
                         return run, attempt.number, job
         return None
 
@@ -105,11 +105,8 @@ class World:
         """Return the run's number, which counts the runs of its workflow; without gaps where it is the platform's."""
         return run.ordinal + (self.breakages.count_before(run.trigger.at) if run.trigger.workflow is CI else 0)
 
-    def _oldest(self, now: int) -> int:
-        return now - self._days * DAY
-
     def _created_at(self, at: int, now: int) -> list[Run]:
-        if not self._oldest(now) <= at <= now:
+        if not self.oldest(now) <= at <= now:
             return []
         return [run for run in (*self.day(at // DAY), *self.bursts(at, at)) if run.trigger.at == at]
 
