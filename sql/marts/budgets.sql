@@ -52,7 +52,7 @@ totals as (
         cast(coalesce(sum(case when days.used_on = days.today then days.cost_usd end), 0) as double) as today_usd,
         cast(coalesce(sum(case when days.used_on >= days.month then days.unpriced_count end), 0) as bigint) as unpriced_count,
         cast(sum(case when days.used_on < days.today and days.used_on >= days.today - 28 then days.cost_usd end) as double) as usual_usd,
-        least(28, date_diff('day', min(days.used_on), max(days.today))) as sample_days,
+        coalesce(date_diff('day', greatest(min(days.used_on), max(days.today) - 28), max(days.today)), 0) as sample_days,
         min(case when days.used_on >= days.month and days.spent_by_then > cast(limits.usd_per_month as double) then days.used_on end) as crossed_on
     from seeds.spending_limits as limits
     left join days on days.scope = limits.scope and days.subject = limits.subject
@@ -74,7 +74,7 @@ usual as (
 forecast as (
     select
         usual.*,
-        spent_usd - today_usd + greatest(today_usd, daily_usd) as by_tonight_usd
+        spent_usd - today_usd + greatest(today_usd, coalesce(daily_usd, 0)) as by_tonight_usd
     from usual
 )
 select
@@ -87,7 +87,7 @@ select
     spent_usd / nullif(budget_usd, 0) as spent_ratio,                                             -- Share of the budget.
     unpriced_count,                                                                               -- Jobs of the month whose cost is not known; the USD lack them.
     round(daily_usd, 6) as daily_usd,                                                             -- The usual of a day; NULL without a full day.
-    coalesce(sample_days, 0) as sample_days,                                                      -- Full days that it is the mean of.
+    sample_days,                                                                                  -- Full days that it is the mean of.
     round(by_tonight_usd + daily_usd * days_left, 6) as forecast_usd,                             -- What the month will come to; NULL without a full day.
     crossed_on,                                                                                   -- Day on which the budget was crossed; NULL if it was not.
     case
