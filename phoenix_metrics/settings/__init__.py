@@ -22,7 +22,16 @@ from pydantic_settings import (
 )
 
 from phoenix_metrics.errors import SettingsError
-from phoenix_metrics.settings.tables import PREFIX, TABLES, ApplicationRule, ArgoCDServer, variables_of
+from phoenix_metrics.settings.tables import (
+    PREFIX,
+    TABLES,
+    ApplicationRule,
+    ArgoCDServer,
+    Budgets,
+    RunnerPrice,
+    RunnerRule,
+    variables_of,
+)
 from phoenix_metrics.settings.values import (
     CONTEXT,
     Context,
@@ -135,6 +144,11 @@ class Settings(BaseSettings):
         (), description="environment and service of applications by name: [[applications]], the first match wins"
     )
     teams: dict[str, Patterns] = Field({}, description="teams and their services or repositories, as globs: [teams]")
+    runners: tuple[RunnerRule, ...] = Field(
+        (), description="what runners are billed as, by label or group: [[runners]], the first match wins"
+    )
+    prices: tuple[RunnerPrice, ...] = Field((), description="prices in place of GitHub's list prices: [[prices]]")
+    budgets: Budgets = Field(Budgets(), description="USD a month in total, by team and by repository: [budgets]")
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")
     slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")

@@ -1,8 +1,10 @@
 """Tables of `phoenix.toml`: what stands there only, each table an object of its own."""
 
+from datetime import date
+
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
-from phoenix_metrics.settings.values import Folder, Glob, Names, Url
+from phoenix_metrics.settings.values import Folder, Glob, Names, Sku, Url, Usd
 
 PREFIX = "PHOENIX_"
 
@@ -44,6 +46,37 @@ class ApplicationRule(BaseModel):
         return self
 
 
+class RunnerRule(BaseModel):
+    """What runners with a label or in a group that matches a glob are billed as, and what a minute of them costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    match: Glob
+    sku: Sku
+    usd_per_minute: Usd | None = None
+    valid_from: date | None = None
+
+
+class RunnerPrice(BaseModel):
+    """What a minute of a kind of runner costs from a day on, in place of GitHub's list price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    sku: Sku
+    usd_per_minute: Usd
+    valid_from: date | None = None
+
+
+class Budgets(BaseModel):
+    """USD a month: for everything, for teams, for repositories by glob."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    total: Usd | None = None
+    teams: dict[str, Usd] = {}
+    repositories: dict[Glob, Usd] = {}
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -55,4 +88,7 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "environments": None,
     "applications": ApplicationRule,
     "teams": None,
+    "runners": RunnerRule,
+    "prices": RunnerPrice,
+    "budgets": Budgets,
 }

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from pydantic_settings import NoDecode
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
 _HOUR = 60  # minutes
+_SKU = re.compile(r"[a-z0-9_]+")
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -55,6 +57,18 @@ def _glob(value: str) -> str:
     return value
 
 
+def _sku(value: str) -> str:
+    if not _SKU.fullmatch(value):
+        raise ValueError("a name of small letters, digits and _, such as linux_4_core or our_gpu_box")
+    return value
+
+
+def _usd(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0:
+        raise ValueError("an amount of US dollars, such as 0.008")
+    return Decimal(str(value))
+
+
 def _span(value: object) -> object:
     if isinstance(value, str):
         match = _SPAN.fullmatch(value.strip())
@@ -97,6 +111,8 @@ Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute(
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Images = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_globs)]
 Glob = Annotated[str, AfterValidator(_glob)]
+Sku = Annotated[str, AfterValidator(_sku)]
+Usd = Annotated[Decimal, BeforeValidator(_usd)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
 Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]

@@ -14,10 +14,10 @@ from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
-    Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
-    it. Both give the same rows.
+    Only the rows of touched days are rebuilt; when the mart's text or a seed's rows, or those of anything upstream, have
+    changed, all of it. Both give the same rows.
     """
-    signature = _signature(model, models or load_models(), {})
+    signature = _signature(connection, model, models or load_models(), {})
     with transaction(connection):
         if not model.rebuilt_by or not _is_current(connection, model, signature):
             connection.execute(f"create or replace table {model.table} as {model.query}")
@@ -49,16 +49,27 @@ def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: 
         connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
 
 
-def _signature(model: Model, models: Mapping[str, Model], known: dict[str, str]) -> str:
+def _signature(
+    connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], known: dict[str, str]
+) -> str:
     """Return a text that changes when the model, or anything it is built from, does; `known` keeps tables' own."""
-    if not known:
-        known |= {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
     parts = [model.fingerprint]
     for table in model.upstream:
-        if table in models and table not in known:
-            known[table] = _signature(models[table], models, known)
-        parts.append(known.get(table, table))
+        if table not in known:
+            known[table] = table
+            if table in models:
+                known[table] = _signature(connection, models[table], models, known)
+            elif table.startswith("seeds."):
+                known[table] = _content(connection, table)
+        parts.append(known[table])
+    parts += [_content(connection, table) for table in model.anew_with]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _content(connection: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return a text that changes when the rows of a small table do."""
+    rows = sorted(map(repr, connection.execute(f"from {table}").fetchall()))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
 
 
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
@@ -67,7 +78,7 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Replace the rows of touched days, reading nothing but those days."""
+    """Replace the rows of touched days, reading nothing but those days, save where the model reads a table whole."""
     day = "day in (select day from meta.touched_days)"
     touched = {
         "day": day,

@@ -18,7 +18,7 @@ SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
 LAYERS = ("landing", "seeds", "staging", "marts")
 
 _HEADER = re.compile(r"\s*/\*(?P<text>.*?)\*/", re.DOTALL)
-_FIELD = re.compile(r"^(Grain|Newest|Touches|Rebuilt by): (.+)$", re.MULTILINE)
+_FIELD = re.compile(r"^(Grain|Newest|Touches|Rebuilt by|Reads whole|Anew with): (.+)$", re.MULTILINE)
 _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 
 
@@ -52,8 +52,10 @@ class Model:
     """A table defined by one SELECT in `sql/<schema>/<name>.sql`.
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
-    greater wins, and a change touches the days of the runs that share its `touches` column. A mart with `rebuilt_by`
-    ("run_id" or "day") is rebuilt only where runs were touched, any other mart as a whole.
+    greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query in
+    `sql/touched/<name>.sql` names. A mart with `rebuilt_by` ("run_id" or "day") is rebuilt only where runs were touched,
+    any other mart as a whole. It reads only touched days then, save in the places that go by an alias in `reads_whole`;
+    and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows than before.
     """
 
     schema: str
@@ -67,6 +69,9 @@ class Model:
     newest: tuple[str, ...]
     touches: str | None
     rebuilt_by: str | None
+    reads_whole: tuple[str, ...]
+    anew_with: tuple[str, ...]
+    touched: str | None
     columns: tuple[Column, ...]
 
     @property
@@ -85,11 +90,11 @@ class Model:
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def reading(self, tables: Mapping[str, str]) -> str:
-        """Return the query with some of the tables it reads replaced by others."""
+        """Return the query with some of the tables it reads replaced by others, save where it reads them whole."""
         tree = self.tree.copy()
         for table in list(tree.find_all(exp.Table)):
             replacement = tables.get(f"{table.db}.{table.name}") if table.db else None
-            if replacement:
+            if replacement and table.alias not in self.reads_whole:
                 table.replace(exp.to_table(replacement, alias=table.alias or table.name, dialect="duckdb"))
         return tree.sql(dialect="duckdb", comments=False)
 
@@ -147,11 +152,20 @@ def _read(path: Path, *, documented: bool = True) -> Model:
         newest=_names(fields.get("Newest", "")),
         touches=fields.get("Touches"),
         rebuilt_by=fields.get("Rebuilt by"),
+        reads_whole=_names(fields.get("Reads whole", "")),
+        anew_with=_names(fields.get("Anew with", "")),
+        touched=_touched(path),
         columns=tuple(_columns(tree)),
     )
     if documented:
         _check_documentation(model)
     return model
+
+
+def _touched(path: Path) -> str | None:
+    """Return the query for days that changes of a staging table touch besides, if there is one."""
+    file = path.parents[1] / "touched" / path.name
+    return file.read_text(encoding="utf-8") if path.parent.name == "staging" and file.is_file() else None
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -179,12 +193,14 @@ def _check_documentation(model: Model) -> None:
     names = [column.name for column in model.columns]
     missing = [column.name for column in model.columns if not column.comment]
     unknown = [name for name in (*model.grain, *model.newest) if name not in names]
+    unknown += set(model.anew_with) - set(model.upstream)
+    unknown += set(model.reads_whole) - {table.alias for table in model.tree.find_all(exp.Table)}
     if not model.description or not model.grain:
         raise ModelError(f"{model.path}: the header needs a first sentence and a line `Grain: column, …`")
     if missing:
         raise ModelError(f"{model.path}: say in a comment what {', '.join(missing)} means")
     if unknown:
-        raise ModelError(f"{model.path}: the header names {', '.join(unknown)}, which the query does not return")
+        raise ModelError(f"{model.path}: the header names {', '.join(unknown)}, which the query does not have")
 
 
 def _check_upstream(model: Model, models: Mapping[str, Model], root: Path) -> None:

@@ -1,10 +1,12 @@
-"""Rules that were set about environments, applications, images and teams, as rows of the seeds they go into."""
+"""Rules that were set about deliveries, teams, runners and their prices, as rows of the seeds they go into."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings.tables import Budgets
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -18,6 +20,9 @@ class Rules:
     application_rules: Rows = ()
     image_prefixes: Rows = ()
     teams: Rows = ()
+    own_runners: Rows = ()
+    own_prices: Rows = ()
+    spending_limits: Rows = ()
 
 
 NO_RULES = Rules()
@@ -33,12 +38,30 @@ def rules_of(settings: Settings) -> Rules:
         ),
         image_prefixes=[(prefix,) for prefix in settings.image_prefixes],
         teams=[(team, like_pattern(glob)) for team, globs in settings.teams.items() for glob in globs],
+        own_runners=_ranked(
+            (rule.match, _label_pattern(rule.match), rule.sku, rule.usd_per_minute, rule.valid_from)
+            for rule in settings.runners
+        ),
+        own_prices=[(price.sku, price.usd_per_minute, price.valid_from) for price in settings.prices],
+        spending_limits=_spending_limits(settings.budgets),
     )
 
 
 def like_pattern(glob: str) -> str:
     """Return a glob as a pattern of SQL's LIKE; an underscore stays one, and so matches any one character."""
     return glob.replace("*", "%").replace("?", "_")
+
+
+def _label_pattern(glob: str) -> str:
+    """Return a glob as a regular expression over one label in lower case of a comma-separated list."""
+    wild = {"*": "[^,]*", "?": "[^,]"}
+    return "".join(wild.get(letter) or re.escape(letter) for letter in glob.lower())
+
+
+def _spending_limits(budgets: Budgets) -> Rows:
+    total = [] if budgets.total is None else [("total", "total", "%", budgets.total)]
+    teams = [("team", team, team, usd) for team, usd in budgets.teams.items()]
+    return [*total, *teams, *(("repository", glob, like_pattern(glob), usd) for glob, usd in budgets.repositories.items())]
 
 
 def _aliases(environments: Mapping[str, Sequence[str]]) -> Rows:

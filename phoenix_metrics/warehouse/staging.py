@@ -144,6 +144,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
         f"select new.* from incoming as new left join {model.table} as old on {same_key} "
         f"where old.{model.grain[0]} is null or ({is_newer} and {differs}) or {is_earlier}"
     )
+    _touch_more(connection, model)
     updates = [f"{name} = case when {is_newer} then new.{name} else old.{name} end" for name in [*content, *versions]]
     updates += [f"{name} = case when {is_earlier} then new.{name} else old.{name} end" for name in earliest]
     connection.execute(
@@ -152,6 +153,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
         "when not matched then insert by name"
     )
     _touch(connection, model)
+    _touch_more(connection, model)
     return scalar(connection, "select count(*) from changed")
 
 
@@ -162,6 +164,12 @@ def _touch(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
             "insert into touched select distinct day from staging.github_run_attempts "
             f"where {model.touches} in (select {model.touches} from changed)"
         )
+
+
+def _touch_more(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Note the days that the model's own query finds: before a merge what was, after it what is."""
+    if model.touched:
+        connection.execute(f"insert into touched {model.touched}")
 
 
 def _one_row_a_key(model: Model, earliest: Sequence[str]) -> str:

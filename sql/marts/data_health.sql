@@ -5,7 +5,7 @@ Grain: source, subject
 A repository that no pass has tried for a day is not measured any more and has no row.
 missing_count counts what is known to exist and is not here: stretches of history not read yet, attempts not stored, files set aside.
 What goes with the runs (github_releases, github_pull_requests, github_billing, …) has a row only while its newest visit did not go
-well: a missing permission is a gap that is stated. A repository or organisation not visited for two days is not measured any more.
+well: a missing permission is a gap that is stated. A repository with jobs whose cost is not known has a row cost, which says of which runners. A repository or organisation not visited for two days is not measured any more.
 Of Argo CD each server has a row (argocd), each application of which something is lost or not known (argocd_application), and each of
 which Argo CD counted more operations than are here (argocd_audit). A server's missing_count is that of all its applications; a pass that
 read the whole list and was refused single applications is partial, and a success all the same.
@@ -61,6 +61,27 @@ visited as (
     from staging.github_visits
     where finished_at > (select max(finished_at) from staging.github_syncs) - interval 2 days or state = 'ok'
     window of_subject as (partition by loop, coalesce(cast(repository_id as varchar), lower(subject)))
+),
+
+unpriced as (
+    select
+        repository,
+        cast(sum(job_count) as bigint) as job_count,
+        string_agg(
+            concat(replace(unpriced_reason, '_', ' '), ' ', job_count, case when unpriced_reason in ('unknown_label', 'no_price') then concat(' (', runner, ')') else '' end),
+            ', '
+            order by job_count desc, unpriced_reason, runner
+        ) as reasons
+    from (
+        select
+            repository,
+            unpriced_reason,
+            case when unpriced_reason in ('unknown_label', 'no_price') then runner else '' end as runner,
+            cast(sum(job_count) as bigint) as job_count
+        from marts.unpriced_daily
+        group by repository, unpriced_reason, case when unpriced_reason in ('unknown_label', 'no_price') then runner else '' end
+    )
+    group by repository
 ),
 
 gaps as (
@@ -145,10 +166,13 @@ select
     latest.request_count as request_count,                                                          -- Requests of the newest pass.
     latest.rate_limit as rate_limit,                                                                -- Requests an hour that the source grants.
     latest.rate_limit_remaining as rate_limit_remaining,                                            -- Requests left after the newest pass.
-    latest.note as note                                                                             -- What went wrong, in a sentence.
+    latest.note as note,                                                                            -- What went wrong, in a sentence.
+    coalesce(unpriced.job_count, 0) as unpriced_count                                               -- Jobs that ran and whose cost is not known.
 from latest
 left join succeeded on succeeded.repository_id = latest.known_repository_id
 left join stored on stored.repository_id = latest.known_repository_id
+left join staging.github_repositories as named on named.repository_id = latest.known_repository_id
+left join unpriced on unpriced.repository = named.repository
 union all
 select
     'landing',
@@ -169,7 +193,8 @@ select
     null,
     null,
     null,
-    note
+    note,
+    0
 from staging.landing_files
 where state = 'set_aside'
 union all by name
@@ -183,6 +208,15 @@ select
     request_count,
     note
 from gaps
+union all by name
+select
+    'cost' as source,
+    repository as subject,
+    'partial' as state,
+    0 as missing_count,
+    job_count as unpriced_count,
+    concat('jobs whose cost is not known: ', reasons) as note
+from unpriced
 union all by name
 select
     'argocd' as source,

@@ -26,7 +26,10 @@ with counted as (
         count(queue_seconds) as queue_count,
         quantile_cont(queue_seconds, 0.95) as queue_p95_seconds,
         sum(duration_seconds) as job_seconds,
-        cast(sum(billed_minutes) as bigint) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes,
+        cast(sum(cost_usd) as decimal(18, 8)) as cost_usd,
+        cast(sum(case when waste_class is null then 0 * cost_usd else cost_usd end) as decimal(18, 8)) as waste_usd,
+        count(*) filter (where cost_usd is null and outcome <> 'open') as unpriced_count
     from marts.jobs
     where not is_carried_over
     group by day, repository, workflow, job_base
@@ -53,6 +56,7 @@ select
     cast(null as bigint) as flaky_count,                                          -- Flaky findings; not looked for yet.
     job_seconds,                                                                  -- Execution time.
     billed_minutes,                                                               -- Billed minutes.
-    cast(null as double) as cost_usd,                                             -- List price; not priced yet.
-    cast(null as double) as waste_usd                                             -- Share of that wasted; not priced yet.
+    cost_usd,                                                                     -- USD they cost, as far as known; NULL if of none.
+    waste_usd,                                                                    -- Share of that whose work came to nothing.
+    unpriced_count                                                                -- Ended jobs whose cost is not known; cost_usd lacks them.
 from counted

@@ -7,6 +7,8 @@ A re-run lists jobs that did not run again; such carried-over jobs stay here for
 5 s before their attempt and ended by its start, or equal a job of an earlier attempt in name, times and runner. Queue time is
 the job's execution start minus its creation, for jobs that a runner took; -1 to -5 s is clock granularity and counts as 0, worse is
 NULL. Execution start is the start of the first step, else started_at. Billed minutes round each job up to a whole minute.
+Cost is billed minutes times the price of the runner on the day the job began, before anything that a plan includes. GitHub's standard
+runners are free for public repositories and for workflows that GitHub runs itself; whether a repository is public is known as of today only.
 Source of the rules: GitHub's billing documentation and recorded API answers.
 */
 with attempts as (
@@ -25,7 +27,8 @@ runs as (
         event,
         head_branch,
         head_repository_id,
-        head_sha
+        head_sha,
+        coalesce(path like 'dynamic/pages/%' or path like 'dynamic/dependabot/%' or path like 'dynamic/copilot-pull-request-reviewer/%', false) as is_githubs_own
     from staging.github_run_attempts
     qualify row_number() over (partition by run_id order by run_attempt desc) = 1
 ),
@@ -58,6 +61,7 @@ placed as (
         runs.head_branch,
         runs.head_repository_id,
         runs.head_sha,
+        runs.is_githubs_own,
         coalesce(attempts.run_started_at, listed.first_created_at) as attempt_started_at,
         listed.copied_from_attempt,
         coalesce(jobs.first_step_at, jobs.started_at) as execution_started_at,
@@ -109,11 +113,59 @@ measured as (
             when wait_seconds >= -5 then 0
         end as queue_seconds
     from executed
+),
+
+billed as (
+    select
+        measured.*,
+        case
+            when outcome = 'open' then null
+            when not is_executed then 0
+            when duration_seconds is not null then cast(greatest(ceil(duration_seconds / 60), 1) as bigint)
+            when not has_runner then 0
+        end as billed_minutes
+    from measured
+),
+
+priced as (
+    select
+        billed.*,
+        repositories.repository,
+        repositories.default_branch,
+        workflows.workflow,
+        skus.runner_sku,
+        skus.sku_rule,
+        coalesce(skus.is_sku_estimated, false) as is_sku_estimated,
+        skus.runner_kind,
+        skus.usd_per_minute,
+        wasted.waste_class,
+        case
+            when skus.runner_kind = 'standard' and (is_githubs_own or not repositories.is_private) then 'free'
+            when skus.runner_kind = 'standard' and repositories.is_private is null then null
+            when skus.usd_per_minute is null then null
+            when skus.runner_kind in ('standard', 'larger') then 'github'
+            else skus.runner_kind
+        end as price_basis
+    from billed
+    inner join staging.github_repositories as repositories on repositories.repository_id = billed.repository_id
+    left join marts.workflows as workflows on workflows.workflow_id = billed.workflow_id
+    left join marts.runner_skus as skus
+        on skus.day = billed.day
+        and skus.owner = lower(split_part(repositories.repository, '/', 1))
+        and skus.label_set = coalesce(billed.label_set, '?')
+        and skus.runner_group = lower(coalesce(billed.runner_group, ''))
+        and skus.runner_prefix
+        = case
+            when billed.label_set = '' and billed.runner_name like '%\_%' escape '\' then lower(regexp_replace(billed.runner_name, '_[^_]*$', ''))
+            else ''
+        end
+        and skus.started_on = coalesce(cast(billed.execution_started_at as date), billed.day)
+    left join marts.wasted_jobs as wasted on wasted.job_id = billed.job_id
 )
 select
-    repositories.repository as repository,                                                        -- owner/name. #not_null
-    coalesce(workflows.workflow, 'unknown') as workflow,                                        -- Name of the workflow. #not_null
-    measured.workflow_id as workflow_id,                                                          -- GitHub's id of the workflow.
+    priced.repository as repository,                                                              -- owner/name. #not_null
+    coalesce(priced.workflow, 'unknown') as workflow,                                             -- Name of the workflow. #not_null
+    priced.workflow_id as workflow_id,                                                            -- GitHub's id of the workflow.
     run_id,                                                                                       -- The run. #not_null
     run_attempt,                                                                                  -- The attempt it belongs to. #not_null
     job_id,                                                                                       -- GitHub's id of the job. #not_null
@@ -126,8 +178,12 @@ select
     cast(null as varchar) as failure_class,                                                       -- Why it failed; not classified yet.
     coalesce(nullif(label_set, ''), lower(runner_group), 'unknown') as runner,                    -- Kind of runner: its labels, else its group.
     labels,                                                                                       -- Labels it asked for, comma-separated.
-    cast(null as varchar) as runner_sku,                                                          -- Billing unit of the runner; not resolved yet.
+    runner_sku,                                                                                   -- What the runner is billed as; NULL if no rule names it.
+    sku_rule,                                                                                     -- The rule that says so.
+    is_sku_estimated,                                                                             -- Whether that is a guess by the name, or has no price of its own.
     case
+        when runner_kind = 'self_hosted' then true
+        when runner_kind = 'larger' then false
         when contains(lower(labels), 'self-hosted') then true
         when runner_group is not null then runner_group <> 'GitHub Actions'
     end as is_self_hosted,                                                                        -- Whether the runner is one's own; NULL if unknown.
@@ -136,14 +192,27 @@ select
     completed_at,                                                                                 -- When it ended, UTC.
     queue_seconds,                                                                                -- Wait for a runner; NULL unless one took it.
     duration_seconds,                                                                             -- Execution time; NULL unless it executed.
+    billed_minutes,                                                                               -- Whole minutes; 0 if it never ran, NULL if unknown.
+    usd_per_minute,                                                                               -- What a minute of the runner costs on the day the job began, be it charged or free.
+    price_basis,                                                                                  -- Why it costs that: GitHub's price, free of charge, one's own machine, a price of phoenix.toml. #in(github, free, self_hosted, own)
+    cast(
+        case
+            when billed_minutes = 0 or price_basis = 'free' then 0 * billed_minutes
+            when price_basis is not null then billed_minutes * usd_per_minute
+        end as decimal(18, 8)
+    ) as cost_usd,                                                                                -- USD before discounts; 0 if it never ran or is free, NULL if unknown.
     case
-        when outcome = 'open' then null
-        when not is_executed then 0
-        when duration_seconds is not null then cast(greatest(ceil(duration_seconds / 60), 1) as bigint)
-        when not has_runner then 0
-    end as billed_minutes,                                                                        -- Whole minutes; 0 if it never ran, NULL if unknown.
-    cast(null as double) as cost_usd,                                                             -- List price; not priced yet.
-    cast(null as varchar) as waste_class,                                                         -- Kind of waste; not classified yet.
+        when billed_minutes = 0 then null
+        when outcome = 'open' then 'open'
+        when billed_minutes is null then 'unknown_duration'
+        when price_basis is not null then null
+        when runner_sku is not null and usd_per_minute is null then 'no_price'
+        when runner_sku is not null then 'unknown_visibility'
+        when label_set is null then 'labels_not_read'
+        when label_set = '' then 'no_labels'
+        else 'unknown_label'
+    end as unpriced_reason,                                                                       -- Why its cost is not known. #in(open, unknown_duration, no_price, unknown_visibility, labels_not_read, no_labels, unknown_label)
+    case when is_executed then waste_class end as waste_class,                                    -- Why its work came to nothing; NULL if it did not. #in(timeout, flaky, superseded, fail_fast, cancelled, rerun, outdated)
     is_executed,                                                                                  -- Whether it ran, in this attempt.
     is_carried_over,                                                                              -- Whether a re-run only lists it again.
     case
@@ -154,13 +223,11 @@ select
     event,                                                                                        -- What triggered the run.
     head_branch,                                                                                  -- Branch or tag.
     coalesce(
-        head_branch = repositories.default_branch
-        and coalesce(head_repository_id = measured.repository_id, coalesce(event, '') not like 'pull_request%'),
+        head_branch = priced.default_branch
+        and coalesce(head_repository_id = priced.repository_id, coalesce(event, '') not like 'pull_request%'),
         false
     ) as is_default_branch,                                                                       -- Whether that is the repository's mainline.
     head_sha,                                                                                     -- The commit.
-    measured.html_url as html_url,                                                                -- Its page.
+    priced.html_url as html_url,                                                                  -- Its page.
     day                                                                                           -- UTC day on which its run was created. #not_null
-from measured
-inner join staging.github_repositories as repositories on repositories.repository_id = measured.repository_id
-left join marts.workflows as workflows on workflows.workflow_id = measured.workflow_id
+from priced

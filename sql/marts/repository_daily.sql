@@ -22,7 +22,10 @@ select
     count(*) filter (where outcome <> 'open' and detail_source is null) as undetailed_count,  -- Ended runs whose jobs are not read.
     count(*) filter (where source_deleted_at is not null) as deleted_count,  -- Runs that GitHub does not have any more.
     min(runs.created_at) as oldest_at,                                      -- Creation of the oldest of them, UTC.
-    max(runs.created_at) as newest_at                                       -- Creation of the newest of them, UTC.
+    max(runs.created_at) as newest_at,                                      -- Creation of the newest of them, UTC.
+    cast(sum(runs.cost_usd) as decimal(18, 8)) as cost_usd,                 -- USD that their jobs cost, as far as known; NULL if of none.
+    cast(sum(runs.waste_usd) as decimal(18, 8)) as waste_usd,               -- Share of that whose work came to nothing.
+    cast(sum(runs.unpriced_count) as bigint) as unpriced_count              -- Ended jobs whose cost is not known; cost_usd lacks them.
 from marts.workflow_runs as runs
 inner join stored on stored.run_id = runs.run_id
 group by runs.day, runs.repository

@@ -15,7 +15,10 @@ with job_totals as (
         max(completed_at) filter (where is_executed) as completed_at,
         max(queue_seconds) as queue_seconds,
         sum(duration_seconds) as job_seconds,
-        cast(sum(billed_minutes) as bigint) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes,
+        cast(sum(cost_usd) as decimal(18, 8)) as cost_usd,
+        cast(sum(case when waste_class is null then 0 * cost_usd else cost_usd end) as decimal(18, 8)) as waste_usd,
+        count(*) filter (where cost_usd is null and outcome <> 'open') as unpriced_count
     from marts.jobs
     group by run_id, run_attempt
 ),
@@ -36,6 +39,9 @@ spans as (
         job_totals.queue_seconds,
         job_totals.job_seconds,
         job_totals.billed_minutes,
+        job_totals.cost_usd,
+        job_totals.waste_usd,
+        coalesce(job_totals.unpriced_count, 0) as unpriced_count,
         job_totals.completed_at is null as is_fallback,
         coalesce(job_totals.completed_at, attempts.updated_at) as ended_at,
         least(job_totals.completed_at, attempts.settled_updated_at) as first_ended_at,
@@ -84,7 +90,9 @@ select
     job_count,                                                                                    -- Jobs known, those carried over included.
     job_seconds,                                                                                  -- Execution time summed over its jobs.
     billed_minutes,                                                                               -- Billed minutes summed over its jobs.
-    cast(null as double) as cost_usd,                                                             -- List price of its jobs; not priced yet.
+    cost_usd,                                                                                     -- USD that its jobs cost, as far as known; NULL if of none.
+    waste_usd,                                                                                    -- Share of that whose work came to nothing.
+    unpriced_count,                                                                               -- Ended jobs whose cost is not known; cost_usd lacks them.
     is_latest,                                                                                    -- Whether no later attempt of the run is known.
     settled_conclusion,                                                                           -- How it had ended when we first saw it settled.
     coalesce(

@@ -48,7 +48,11 @@ counted as (
         quantile_cont(decided_seconds, 0.99) as duration_p99_seconds,
         sum(job_seconds) as job_seconds,
         sum(lost_seconds) as lost_seconds,
-        cast(sum(billed_minutes) as bigint) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes,
+        cast(sum(cost_usd) as decimal(18, 8)) as cost_usd,
+        cast(sum(waste_usd) as decimal(18, 8)) as waste_usd,
+        cast(sum(unpriced_count) as bigint) as unpriced_count,
+        count(*) filter (where outcome <> 'open' and detail_source is null) as undetailed_count
     from runs
     group by day, repository, workflow, is_default_branch
 )
@@ -78,8 +82,10 @@ select
     job_seconds,                                                                  -- Execution time of all jobs of all attempts.
     lost_seconds,                                                                 -- Share of that in attempts that failed or were cancelled.
     billed_minutes,                                                               -- Billed minutes of all attempts.
-    cast(null as double) as cost_usd,                                             -- List price; not priced yet.
-    cast(null as double) as waste_usd                                             -- Share of that wasted; not priced yet.
+    cost_usd,                                                                     -- USD that their jobs cost, as far as known; NULL if of none.
+    waste_usd,                                                                    -- Share of that whose work came to nothing.
+    unpriced_count,                                                               -- Ended jobs whose cost is not known; cost_usd lacks them.
+    undetailed_count                                                              -- Ended runs whose jobs are not read; cost_usd lacks them, too.
 from counted
 left join queued
     on queued.day = counted.day

@@ -12,7 +12,10 @@ with spent as (
         sum(job_count) as job_count,
         sum(job_seconds) as job_seconds,
         sum(case when outcome in ('failure', 'cancelled') then job_seconds else 0 end) as lost_seconds,
-        cast(sum(billed_minutes) as bigint) as billed_minutes
+        cast(sum(billed_minutes) as bigint) as billed_minutes,
+        cast(sum(cost_usd) as decimal(18, 8)) as cost_usd,
+        cast(sum(waste_usd) as decimal(18, 8)) as waste_usd,
+        cast(sum(unpriced_count) as bigint) as unpriced_count
     from marts.run_attempts
     group by run_id
 )
@@ -43,7 +46,9 @@ select
     spent.job_seconds as job_seconds,                             -- Execution time of all jobs of all attempts.
     spent.lost_seconds as lost_seconds,                           -- Share of that in attempts that failed or were cancelled.
     spent.billed_minutes as billed_minutes,                       -- Billed minutes of all attempts.
-    attempts.cost_usd as cost_usd,                                -- List price of all attempts; not priced yet.
+    spent.cost_usd as cost_usd,                                   -- USD that the jobs of all attempts cost, as far as known; NULL if of none.
+    spent.waste_usd as waste_usd,                                 -- Share of that whose work came to nothing.
+    spent.unpriced_count as unpriced_count,                       -- Ended jobs whose cost is not known; cost_usd lacks them.
     case
         when details.run_attempt = attempts.run_attempt then details.source
         when spent.job_count > 0 then 'webhook'
