@@ -122,7 +122,8 @@ def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[An
                 continue
             row_count = build_mart(connection, model, MODELS)
             yield dg.MaterializeResult(asset_key=asset_key(model.table), metadata={"dagster/row_count": row_count})
-            findings = [run_check(connection, c, only_touched=bool(model.rebuilt_by)) for c in checks_of(model)]
+            only_touched = model.rebuilt_by in ("run_id", "day")
+            findings = [run_check(connection, check, only_touched=only_touched) for check in checks_of(model)]
             yield from (
                 check_result(finding) for finding in findings if _key(finding) in context.selected_asset_check_keys
             )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import duckdb
 
+from phoenix_metrics.warehouse import functions
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
@@ -53,7 +54,7 @@ def _signature(model: Model, models: Mapping[str, Model], known: dict[str, str])
     """Return a text that changes when the model, or anything it is built from, does; `known` keeps tables' own."""
     if not known:
         known |= {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
-    parts = [model.fingerprint]
+    parts = [model.fingerprint, functions.fingerprint(model)]
     for table in model.upstream:
         if table in models and table not in known:
             known[table] = _signature(models[table], models, known)
@@ -67,16 +68,18 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Replace the rows of touched days, reading nothing but those days."""
+    """Replace the rows of touched days, reading nothing but those days; or of the workflows that have runs on them."""
     day = "day in (select day from meta.touched_days)"
     touched = {
-        "day": day,
-        "run_id": f"run_id in (select run_id from staging.github_run_attempts where {day})",
+        key: f"{key} in (select {key} from staging.github_run_attempts where {day})"
+        for key in ("run_id", "workflow_id")
     }
+    touched["day"] = day
+    keys = ["workflow_id"] if model.rebuilt_by == "workflow_id" else ["day", "run_id"]
     narrowed = {}
     for table in model.upstream:
         columns = _columns(connection, table)
-        key = next((key for key in touched if key in columns), None)
+        key = next((key for key in keys if key in columns), None)
         if key:
             narrowed[table] = f"temp.main.touched_{table.replace('.', '_')}"
             connection.execute(

@@ -53,7 +53,7 @@ class Model:
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
     greater wins, and a change touches the days of the runs that share its `touches` column. A mart with `rebuilt_by`
-    ("run_id" or "day") is rebuilt only where runs were touched, any other mart as a whole.
+    ("run_id", "day" or "workflow_id") is rebuilt only where runs were touched, any other mart as a whole.
     """
 
     schema: str
@@ -78,6 +78,11 @@ class Model:
     def upstream(self) -> tuple[str, ...]:
         """Tables the query reads, with their schemas, sorted."""
         return tuple(sorted({f"{table.db}.{table.name}" for table in self.tree.find_all(exp.Table) if table.db}))
+
+    @cached_property
+    def functions(self) -> tuple[str, ...]:
+        """Functions the query calls that are not standard, sorted."""
+        return tuple(sorted({call.name.lower() for call in self.tree.find_all(exp.Anonymous)}))
 
     @cached_property
     def fingerprint(self) -> str:
