@@ -5,17 +5,33 @@ from collections.abc import Mapping
 
 import duckdb
 
+from phoenix_metrics.warehouse import functions
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
+_TOUCHED_DAY = "day in (select day from meta.touched_days)"
+_TOUCHED = {  # rows that runs of touched days have a part in, by the column that a mart is rebuilt by
+    "day": _TOUCHED_DAY,
+    **{
+        key: f"{key} in (select {key} from staging.github_run_attempts where {_TOUCHED_DAY})"
+        for key in ("run_id", "head_sha", "workflow_id")
+    },
+}
+_NARROWED_BY = {  # the first of these columns that a table has tells which of its rows are read
+    "day": ("day", "run_id"),
+    "run_id": ("day", "run_id"),
+    "head_sha": ("run_id", "head_sha"),
+    "workflow_id": ("workflow_id", "run_id"),
+}
+
 
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
-    Only the rows of touched days are rebuilt; when the mart's text or a seed's rows, or those of anything upstream, have
-    changed, all of it. Both give the same rows.
+    Only what runs of touched days have a part in is rebuilt; when the mart's text or a seed's rows, or those of
+    anything upstream, have changed, all of it. Both give the same rows.
     """
     signature = _signature(connection, model, models or load_models(), {})
     with transaction(connection):
@@ -27,6 +43,11 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
         connection.execute("delete from meta.models where model = ?", [model.table])
         connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
     return scalar(connection, f"select count(*) from {model.table}")
+
+
+def rebuilt_rows(model: Model) -> str:
+    """Return the condition for the rows of a mart that bringing it up to date may change."""
+    return _TOUCHED[model.rebuilt_by] if model.rebuilt_by else "true"
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -53,7 +74,7 @@ def _signature(
     connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], known: dict[str, str]
 ) -> str:
     """Return a text that changes when the model, or anything it is built from, does; `known` keeps tables' own."""
-    parts = [model.fingerprint]
+    parts = [model.fingerprint, functions.fingerprint(model)]
     for table in model.upstream:
         if table not in known:
             known[table] = table
@@ -78,22 +99,21 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Replace the rows of touched days, reading nothing but those days, save where the model reads a table whole."""
-    day = "day in (select day from meta.touched_days)"
-    touched = {
-        "day": day,
-        "run_id": f"run_id in (select run_id from staging.github_run_attempts where {day})",
-    }
+    """Replace the rows that runs of touched days have a part in, reading nothing else, save what is read whole."""
+    connection.execute(
+        "create or replace temp table touched_runs as "
+        f"select distinct run_id from staging.github_run_attempts where {rebuilt_rows(model)}"
+    )
+    conditions = {**_TOUCHED, "run_id": "run_id in (select run_id from temp.main.touched_runs)"}
     narrowed = {}
     for table in model.upstream:
         columns = _columns(connection, table)
-        key = next((key for key in touched if key in columns), None)
+        key = next((key for key in _NARROWED_BY[model.rebuilt_by or "day"] if key in columns), None)
         if key:
-            narrowed[table] = f"temp.main.touched_{table.replace('.', '_')}"
-            connection.execute(
-                f"create or replace temp view {narrowed[table].rpartition('.')[2]} as from {table} where {touched[key]}"
-            )
-    connection.execute(f"delete from {model.table} where {touched[model.rebuilt_by or 'day']}")
+            view = f"touched_{table.replace('.', '_')}"
+            connection.execute(f"create or replace temp view {view} as from {table} where {conditions[key]}")
+            narrowed[table] = f"temp.main.{view}"
+    connection.execute(f"delete from {model.table} where {rebuilt_rows(model)}")
     connection.execute(f"insert into {model.table} by name {model.reading(narrowed)}")
 
 

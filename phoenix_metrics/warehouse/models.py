@@ -52,10 +52,11 @@ class Model:
     """A table defined by one SELECT in `sql/<schema>/<name>.sql`.
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
-    greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query in
-    `sql/touched/<name>.sql` names. A mart with `rebuilt_by` ("run_id" or "day") is rebuilt only where runs were touched,
-    any other mart as a whole. It reads only touched days then, save in the places that go by an alias in `reads_whole`;
-    and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows than before.
+    greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query
+    in `sql/touched/<name>.sql` names. A mart with `rebuilt_by` is rebuilt only where runs were touched, any other mart
+    as a whole: by "run_id" or "day" from touched days, by "head_sha" or "workflow_id" from all runs of the commits or
+    workflows that have a run on one, however far apart. It reads nothing else then, save in the places that go by an
+    alias in `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows.
     """
 
     schema: str
@@ -83,6 +84,11 @@ class Model:
     def upstream(self) -> tuple[str, ...]:
         """Tables the query reads, with their schemas, sorted."""
         return tuple(sorted({f"{table.db}.{table.name}" for table in self.tree.find_all(exp.Table) if table.db}))
+
+    @cached_property
+    def functions(self) -> tuple[str, ...]:
+        """Functions the query calls that are not standard, sorted."""
+        return tuple(sorted({call.name.lower() for call in self.tree.find_all(exp.Anonymous)}))
 
     @cached_property
     def fingerprint(self) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from phoenix_metrics.errors import WarehouseError, WriterBusyError
+from phoenix_metrics.warehouse import functions
 from phoenix_metrics.warehouse.landing import write_error
 
 STORAGE_VERSION = "v1.5.0"  # both DuckDB 1.5 and 2.0 read it
@@ -87,6 +88,7 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute(f"attach '{_quoted(path)}' as store (storage_version '{STORAGE_VERSION}')")
         connection.execute("attach ':memory:' as landing")
         connection.execute("use store")
+        functions.register(connection)
         for statement in _BOOKS:
             connection.execute(statement)
         yield connection

@@ -61,7 +61,9 @@ def stories(draw: st.DrawFn) -> list[Run]:
             attempts.append((started_at, jobs))
             last = max([last, *(job.completed_at for job in jobs)])
             started_at = last + MINUTE
-        where = draw(st.sampled_from([(7, "push", "topic"), (7, "push", "topic"), (7, "push", "main"), (8, "push", "topic")]))
+        where = draw(
+            st.sampled_from([(7, "push", "topic"), (7, "push", "topic"), (7, "push", "main"), (8, "push", "topic")])
+        )
         runs.append(Run(run_id, *where, at, tuple(attempts)))
     return runs
 

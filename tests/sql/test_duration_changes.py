@@ -1,0 +1,98 @@
+"""What got slower, from landing on: read in parts it is the same as read at once."""
+
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import numpy as np
+
+from phoenix_metrics.sources.items import as_text
+from phoenix_metrics.warehouse.landing import Record
+from phoenix_metrics.warehouse.marts import build_mart
+from tests.sql.conftest import OpenStore
+from tests.sql.histories import START, text
+from tests.sql.test_properties import MODELS, REPOSITORY, Reading, load, rows_of
+
+COLUMNS = [
+    "workflow_id",
+    "job",
+    "measure",
+    "direction",
+    "last_head_sha",
+    "first_head_sha",
+    "ratio",
+    "p_value",
+    "is_latest",
+]
+
+
+def test_changes_read_in_parts_are_those_read_at_once(open_store: OpenStore) -> None:
+    """Workflows that nothing touched keep their changes, those with new runs get the ones of their whole series."""
+    said = [reading for workflow_id in (3, 4, 5) for number in range(48) for reading in _execution(workflow_id, number)]
+    random.Random(1).shuffle(said)
+    only_one = [reading for number in range(48, 60) for reading in _execution(4, number)]
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
+        for part in ([REPOSITORY, *said[:150]], said[150:], only_one):
+            _read(connection, Path(folder), part)
+        grown = rows_of(connection, "marts.duration_changes")
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
+        _read(connection, Path(folder), [REPOSITORY, *said, *only_one])
+        assert grown == rows_of(connection, "marts.duration_changes")
+        seen = {row[:6] for row in rows_of(connection, "marts.duration_changes", COLUMNS)}
+    slower = {(workflow, job) for workflow in (3, 4, 5) for job in (None, "test")}
+    expected = {
+        (float(workflow), job, "duration", "slower", f"{workflow}-23", f"{workflow}-24") for workflow, job in slower
+    }
+    assert seen == expected | {(4.0, job, "duration", "faster", "4-47", "4-48") for job in (None, "test")}
+
+
+def _read(connection: duckdb.DuckDBPyConnection, home: Path, said: Sequence[Reading]) -> None:
+    load(connection, home, said)
+    for table in ("workflows", "jobs", "run_attempts", "duration_changes"):
+        build_mart(connection, MODELS[f"marts.{table}"], MODELS)
+    connection.execute("delete from meta.touched_days")  # as publishing does
+
+
+def _execution(workflow_id: int, number: int) -> list[Reading]:
+    """Return a run of three a day and its job: of 300 s, from the 24th on of 600 s, from the 48th on of 300 s again."""
+    run_id = workflow_id * 1_000 + number
+    begun = START + timedelta(days=number // 3, seconds=1_200 * (number % 3))
+    noise = float(np.random.default_rng(run_id).normal(0, 0.05))
+    ended = begun + timedelta(seconds=round(300 * np.exp(noise)) * (2 if 24 <= number < 48 else 1))
+    run = {
+        "id": run_id,
+        "run_attempt": 1,
+        "workflow_id": workflow_id,
+        "name": f"CI {workflow_id}",
+        "path": f"{workflow_id}.yml",
+        "event": "push",
+        "head_branch": "main",
+        "head_sha": f"{workflow_id}-{number}",
+        "head_repository": {"id": 7},
+        "status": "completed",
+        "conclusion": "success",
+        "created_at": text(begun),
+        "run_started_at": text(begun),
+        "updated_at": text(ended),
+    }
+    job = {
+        "id": run_id,
+        "run_id": run_id,
+        "run_attempt": 1,
+        "name": "test",
+        "status": "completed",
+        "conclusion": "success",
+        "created_at": text(begun),
+        "started_at": text(begun),
+        "completed_at": text(ended),
+        "runner_id": 5,
+        "labels": ["ubuntu-latest"],
+        "steps": [],
+    }
+    return [
+        ("github_runs", Record(7, run_id, ended, as_text(run))),
+        ("github_jobs", Record(7, run_id, ended, as_text(job))),
+    ]
