@@ -112,7 +112,7 @@ select
     status,                                                                                       -- Where it is, verbatim.
     conclusion,                                                                                   -- How it ended, verbatim.
     outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
-    cast(null as varchar) as failure_class,                                                       -- Why it failed; not classified yet.
+    case when not is_carried_over then failures.failure_class end as failure_class,               -- Why it failed, or was cancelled by a time-out; unclassified if no rule knows.
     coalesce(nullif(label_set, ''), lower(runner_group), 'unknown') as runner,                    -- Kind of runner: its labels, else its group.
     labels,                                                                                       -- Labels it asked for, comma-separated.
     cast(null as varchar) as runner_sku,                                                          -- Billing unit of the runner; not resolved yet.
@@ -153,3 +153,4 @@ select
 from measured
 inner join staging.github_repositories as repositories on repositories.repository_id = measured.repository_id
 left join marts.workflows as workflows on workflows.workflow_id = measured.workflow_id
+left join (select job_id as failed_job_id, failure_class from marts.job_failures) as failures on failures.failed_job_id = measured.job_id
