@@ -10,6 +10,7 @@ from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
+_CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -52,6 +53,13 @@ def _words(value: object) -> object:
 def _glob(value: str) -> str:
     if "[" in value:  # a pattern in SQL cannot say it
         raise ValueError("a glob of * and ?, such as shop-*")
+    return value
+
+
+def class_name(value: str) -> str:
+    """Return the name of a class of failures as it was given, if it can be one."""
+    if not _CLASS.fullmatch(value):
+        raise ValueError("a word of small letters, digits and _, such as licence_server")
     return value
 
 

@@ -17,7 +17,7 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
     Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
     it. Both give the same rows.
     """
-    signature = _signature(model, models or load_models(), {})
+    signature = _signature(model, models or load_models(), _seed_signatures(connection))
     with transaction(connection):
         if not model.rebuilt_by or not _is_current(connection, model, signature):
             connection.execute(f"create or replace table {model.table} as {model.query}")
@@ -36,23 +36,30 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -
             connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
         connection.execute("alter table seeds.application_rules alter rank type bigint")  # an empty file tells no types
         for name, rows in vars(rules).items():
-            _replace(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
+            if name != "failure_rules":  # they come before those of the seed, and take no place
+                _clear(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
+            for row in rows:
+                connection.execute(f"insert into seeds.{name} values ({', '.join('?' * len(row))})", list(row))
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:
-    """Let rows take the place of a seed's: of all of them, or of those with the same first column, named `by`."""
+def _clear(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:
+    """Make room for rows in a seed: for all of them, or where its first column, named `by`, is the same."""
     if rows and by is None:
         connection.execute(f"delete from {table}")
-    for row in rows:
-        if by is not None:
-            connection.execute(f"delete from {table} where {by} = ?", [row[0]])
-        connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
+    for row in rows if by is not None else ():
+        connection.execute(f"delete from {table} where {by} = ?", [row[0]])
+
+
+def _seed_signatures(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Return a text for each seed that changes when what it holds does, rules that were set included."""
+    tables = existing_tables(connection) & seed_files().keys()
+    content = "md5(string_agg(cast(seed as varchar), chr(10) order by cast(seed as varchar)))"
+    queries = [f"select '{table}', {content} from {table} as seed" for table in sorted(tables)]
+    return {table: str(text) for table, text in connection.execute(" union all ".join(queries)).fetchall()}
 
 
 def _signature(model: Model, models: Mapping[str, Model], known: dict[str, str]) -> str:
     """Return a text that changes when the model, or anything it is built from, does; `known` keeps tables' own."""
-    if not known:
-        known |= {table: hashlib.sha256(path.read_bytes()).hexdigest() for table, path in seed_files().items()}
     parts = [model.fingerprint]
     for table in model.upstream:
         if table in models and table not in known:

@@ -1,26 +1,32 @@
-"""Rules that were set about environments, applications, images and teams, as rows of the seeds they go into."""
+"""Rules that were set about environments, applications, images, teams and failures, as rows of their seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings.tables import FailureRule
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rows that take the place of a seed's, by its name; an alias only the place of the same alias."""
+    """Rows that take the place of a seed's, by its name; an alias that of the same alias, failure rules come before."""
 
     environment_aliases: Rows = ()
     environment_labels: Rows = ()
     application_rules: Rows = ()
     image_prefixes: Rows = ()
     teams: Rows = ()
+    failure_rules: Rows = ()
 
 
 NO_RULES = Rules()
+RAN_ALONE = (
+    "^(runner|runner-unknown) [a-z-]+ run-(success|failure|other|open|unknown)$"  # as time-outs of the seed have it
+)
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -33,6 +39,7 @@ def rules_of(settings: Settings) -> Rules:
         ),
         image_prefixes=[(prefix,) for prefix in settings.image_prefixes],
         teams=[(team, like_pattern(glob)) for team, globs in settings.teams.items() for glob in globs],
+        failure_rules=list(_failure_rules(settings.failure_rules)),
     )
 
 
@@ -49,3 +56,30 @@ def _aliases(environments: Mapping[str, Sequence[str]]) -> Rows:
 
 def _ranked(rows: Iterable[tuple[Any, ...]]) -> Rows:
     return [(rank, *row) for rank, row in enumerate(rows, 1)]
+
+
+def _failure_rules(rules: Sequence[FailureRule]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rules in their order, ranked so that the last has 0; those of the seed begin above that."""
+    for place, rule in enumerate(rules, 1):
+        limit = rule.timeout_minutes * 60 if rule.timeout_minutes else None
+        yield (
+            place - len(rules),
+            rule.subject,
+            f"phoenix.toml {place}",
+            rule.failure_class,
+            "failure" if limit is None else "cancelled",
+            None,
+            None if limit is None else RAN_ALONE,
+            regex_of(rule.step),
+            regex_of(rule.job),
+            regex_of(rule.message),
+            limit,
+            None if limit is None else limit + 60,
+            "phoenix.toml",
+        )
+
+
+def regex_of(globs: Sequence[str]) -> str | None:
+    """Return globs as one regular expression over the whole of a text in small letters; None if there are none."""
+    patterns = [re.escape(glob.lower()).replace(r"\*", ".*").replace(r"\?", ".") for glob in globs]
+    return f"(?s)^({'|'.join(patterns)})$" if patterns else None
