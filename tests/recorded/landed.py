@@ -45,17 +45,17 @@ def _upstream(models: dict[str, Model], tables: list[str]) -> Iterator[str]:
         yield from _upstream(models, [name for name in models[table].upstream if name in models])
 
 
-def land_ozone(home: Path) -> None:
-    """Land the runs and jobs of Apache Ozone, the jobs of the last months with their steps."""
+def land_ozone(home: Path, *conclusions: str) -> None:
+    """Land the runs of Apache Ozone and their jobs, all or those that ended so; the last months' have steps."""
     folder = RECORDINGS / "apache_ozone"
     steps = {row["job_id"]: row["steps"] for row in _lines(folder / "job_steps.jsonl.gz")}
     _land_repository(home, OZONE)
     _land(home, "github_runs", _number(OZONE), list(_lines(folder / "runs.jsonl.gz")))
-    jobs = [{**job, "steps": steps.get(job["id"], [])} for job in _lines(folder / "jobs.jsonl.gz")]
-    _land(home, "github_jobs", _number(OZONE), jobs)
+    jobs = (job for job in _lines(folder / "jobs.jsonl.gz") if not conclusions or job["conclusion"] in conclusions)
+    _land(home, "github_jobs", _number(OZONE), [{**job, "steps": steps.get(job["id"], [])} for job in jobs])
 
 
-def land_onnx(home: Path) -> None:
+def land_onnx(home: Path, *conclusions: str) -> None:
     """Land the runs and jobs of three repositories around ONNX; neither attempts nor runners nor steps are known."""
     folder = RECORDINGS / "onnx_build_durations"
     repositories: dict[str, list[Json]] = {}
@@ -69,6 +69,8 @@ def land_onnx(home: Path) -> None:
         _land(home, "github_runs", _number(name), runs)
     jobs: dict[str, list[Json]] = {}
     for row in _table(folder / "jobs.csv.gz"):
+        if conclusions and row["conclusion"] not in conclusions:
+            continue
         job = {"id": int(row["job_id"]), "run_id": int(row["run_id"]), "name": row["job_name"], "status": row["status"]}
         job |= {"started_at": row["started_at"], "completed_at": row["completed_at"] or None}
         jobs.setdefault(row["repo"], []).append({**job, "conclusion": row["conclusion"] or None})
