@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     )
     github_context: Context = Field(
         CONTEXT,
-        description="what to fetch besides runs: releases, pull_requests, deployments, rules, runners, billing, "
-        "or none",
+        description="what to fetch besides runs: releases, pull_requests, deployments, annotations, rules, runners, "
+        "billing, or none",
     )
     github_checks: bool = Field(
         False, description="whether to read checks of third parties; costs two requests for each commit"

@@ -9,7 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapte
 from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
+CONTEXT = (  # what goes with the runs
+    *("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing"),
+)
 _CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SPAN = re.compile(r"(\d+)([smhd])")

@@ -85,7 +85,7 @@ described as (
         decisive_steps.step_number,
         decisive_steps.name as step,
         decisive_steps.kind as step_kind,
-        cast(null as varchar) as message,
+        said.message,
         concat_ws(
             ' ',
             case
@@ -113,6 +113,7 @@ described as (
     inner join runs on runs.run_id = stopped.run_id
     left join attempts on attempts.run_id = stopped.run_id and attempts.run_attempt = stopped.run_attempt
     left join decisive_steps on decisive_steps.job_id = stopped.job_id
+    left join staging.github_annotations as said on said.job_id = stopped.job_id
     left join after_failures on after_failures.job_id = stopped.job_id
     left join passes on passes.job_id = stopped.job_id
 ),
