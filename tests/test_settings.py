@@ -69,7 +69,7 @@ def test_values_are_read_from_the_given_mapping() -> None:
         (
             "PHOENIX_GITHUB_CONTEXT",
             "releases,pulls",
-            "releases, pull_requests, deployments, rules, runners, billing, or none",
+            "releases, pull_requests, deployments, annotations, rules, runners, billing, or none",
         ),
     ],
 )
@@ -147,6 +147,7 @@ def test_what_goes_with_the_runs_can_be_left_out() -> None:
         "releases",
         "pull_requests",
         "deployments",
+        "annotations",
         "rules",
         "runners",
         "billing",

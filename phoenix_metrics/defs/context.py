@@ -1,6 +1,7 @@
-"""What goes with the runs: releases, pull requests, deployments, checks, rules, runners, bills; fetched when due.
+"""What goes with the runs: releases, pull requests, deployments, annotations, checks, rules, runners, bills.
 
-A source that refuses never fails the run: how each visit went is landed, and marts.data_health states what is missing.
+Each is fetched when it is due. A source that refuses never fails the run: how each visit went is landed, and
+marts.data_health states what is missing.
 """
 
 import os
@@ -15,6 +16,7 @@ import dagster as dg
 from phoenix_metrics.defs.intake import Visit, connected, land_visit, note_visits, utc_now, visit_repositories
 from phoenix_metrics.defs.known import ask, naive
 from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.sources.github.annotations import fetch_annotations
 from phoenix_metrics.sources.github.billing import fetch_billing_usage
 from phoenix_metrics.sources.github.checks import fetch_commit_checks
 from phoenix_metrics.sources.github.client import GitHubClient
@@ -33,6 +35,7 @@ from phoenix_metrics.sources.items import Batch
 
 PULL_REQUESTS_EVERY = timedelta(minutes=15)
 DEPLOYMENTS_EVERY = timedelta(minutes=15)
+ANNOTATIONS_EVERY = timedelta(minutes=15)
 RELEASES_EVERY = timedelta(hours=1)
 CHECKS_EVERY = timedelta(hours=1)
 RUNNERS_EVERY = timedelta(hours=1)
@@ -41,6 +44,9 @@ REPOSITORY_RUNNERS_EVERY = timedelta(days=1)  # few repositories have any, and t
 RULES_EVERY = timedelta(days=1)
 
 COMMITS_A_VISIT = 50  # commits of a repository whose checks one visit reads, at two requests each
+
+JOBS_A_VISIT = 50  # jobs of a repository whose annotations one visit reads, at a request each
+ANNOTATIONS_FOR = timedelta(days=7)  # of jobs that ended longer ago nobody asks what was said
 
 OPEN_DEPLOYMENTS_A_VISIT = 50  # deployments of a repository that are asked again whether they ended, a request each
 OPEN_DEPLOYMENTS_FOR = timedelta(days=30)  # an approval may be waited for as long; many that are older never end
@@ -75,6 +81,17 @@ def visit_deployments(settings: Settings, client_for: ClientFor, clock: Clock = 
     }
     fetch = partial(fetch_deployments, since=since, stored=stored)
     return visit_repositories(settings.home, client_for, "deployments", DEPLOYMENTS_EVERY, fetch, clock=clock)
+
+
+def visit_annotations(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
+    """Fetch what was said of jobs that did not pass, the newest of every measured repository that is due."""
+    now = clock()
+    after = max(settings.since_at(now), now - ANNOTATIONS_FOR)
+    wanted: dict[int, list[tuple[int, int]]] = {}
+    for row in ask(settings.home, "unread_annotations", {"after": naive(after), "count": JOBS_A_VISIT}):
+        wanted.setdefault(row["repository_id"], []).append((row["job_id"], row["run_id"]))
+    fetch = partial(fetch_annotations, wanted=wanted)
+    return visit_repositories(settings.home, client_for, "annotations", ANNOTATIONS_EVERY, fetch, clock=clock)
 
 
 def visit_checks(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
@@ -200,6 +217,11 @@ LOOPS = [
             "github_deployments": "Deployments that GitHub was told of.",
             "github_deployment_statuses": "The states that they came into.",
         },
+    ),
+    _asset(
+        "annotations",
+        visit_annotations,
+        {"github_annotations": "What was said of the end of jobs that did not pass, a request for each."},
     ),
     _asset(
         "checks",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from phoenix_metrics.demo import annotations
 from phoenix_metrics.demo.addresses import DEFAULT_BRANCH, Place, bot, organization
 from phoenix_metrics.demo.changes import main_head, story
 from phoenix_metrics.demo.coverage import (
@@ -89,7 +90,11 @@ def check_run_payload(place: Place, run: Run, job: Job, now: int) -> dict[str, A
         "conclusion": state.conclusion,
         "started_at": written(job.created_at if state.status == "queued" else job.started_at),
         "completed_at": written(job.completed_at) if state.status == "completed" else None,
-        "output": {**_NO_OUTPUT, "annotations_url": f"{url}/annotations"},
+        "output": {
+            **_NO_OUTPUT,
+            "annotations_count": len(annotations.told(run, job)) if state.status == "completed" else 0,
+            "annotations_url": f"{url}/annotations",
+        },
         "check_suite": {"id": check_suite_id(run)},
         "app": _actions(place.api),
         "pull_requests": [pull_request_named(place, pull_request, sha)] if pull_request else [],
@@ -121,7 +126,7 @@ def combined_state(found: list[Status]) -> str:
     return "success" if all(status.state == "success" for status in found) else "failure"
 
 
-_NO_OUTPUT = {"title": None, "summary": None, "text": None, "annotations_count": 0}
+_NO_OUTPUT = {"title": None, "summary": None, "text": None}
 
 
 def _statuses(universe: Universe, run: Run) -> Iterator[Status]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from phoenix_metrics.demo import addresses, billing, checks, endpoints, protection
+from phoenix_metrics.demo import addresses, annotations, billing, checks, endpoints, protection
 from phoenix_metrics.demo.endpoints import Endpoint, Question, not_found
 from phoenix_metrics.demo.manners import Moved, RefusalError
 from phoenix_metrics.demo.paging import Listing
@@ -85,6 +85,15 @@ def _check_runs(question: Question) -> Listing:
     return Listing(found, shown, "check_runs")
 
 
+def _annotations(question: Question) -> Listing:
+    found = question.world.job(question.number("check_run_id"), question.now)
+    if found is None or found[2].created_at > question.now:
+        raise not_found()
+    run, _, job = found
+    told = annotations.told(run, job) if job.completed_at <= question.now else ()
+    return Listing(told, lambda text: annotations.annotation_payload(question.place, run, text))
+
+
 def _statuses(question: Question) -> Listing:
     found = checks.statuses(question.world.universe, _runs_of_commit(question), question.now)
     return Listing(found, lambda status: checks.status_payload(question.place, status))
@@ -164,6 +173,7 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/branches/{branch}/protection": _protection,
     "/branches/{branch}/protection/required_status_checks": _required_checks,
     "/commits/{ref}/check-runs": _check_runs,
+    "/check-runs/{check_run_id}/annotations": _annotations,
     "/commits/{ref}/statuses": _statuses,
     "/commits/{ref}/status": _combined_status,
 }

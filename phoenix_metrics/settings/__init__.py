@@ -28,6 +28,7 @@ from phoenix_metrics.settings.tables import (
     ApplicationRule,
     ArgoCDServer,
     Budgets,
+    FailureRule,
     RunnerPrice,
     RunnerRule,
     variables_of,
@@ -96,8 +97,8 @@ class Settings(BaseSettings):
     )
     github_context: Context = Field(
         CONTEXT,
-        description="what to fetch besides runs: releases, pull_requests, deployments, rules, runners, billing, "
-        "or none",
+        description="what to fetch besides runs: releases, pull_requests, deployments, annotations, rules, runners, "
+        "billing, or none",
     )
     github_checks: bool = Field(
         False, description="whether to read checks of third parties; costs two requests for each commit"
@@ -149,6 +150,9 @@ class Settings(BaseSettings):
     )
     prices: tuple[RunnerPrice, ...] = Field((), description="prices in place of GitHub's list prices: [[prices]]")
     budgets: Budgets = Field(Budgets(), description="USD a month in total, by team and by repository: [budgets]")
+    failure_rules: tuple[FailureRule, ...] = Field(
+        (), description="why jobs and deployments failed: [[failure_rules]], before our own, the first match wins"
+    )
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")
     slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")

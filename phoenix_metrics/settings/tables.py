@@ -1,10 +1,11 @@
 """Tables of `phoenix.toml`: what stands there only, each table an object of its own."""
 
 from datetime import date
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from phoenix_metrics.settings.values import Folder, Glob, Names, Sku, Url, Usd
+from phoenix_metrics.settings.values import Folder, Glob, Names, Patterns, Sku, Url, Usd, class_name
 
 PREFIX = "PHOENIX_"
 
@@ -77,6 +78,30 @@ class Budgets(BaseModel):
     repositories: dict[Glob, Usd] = {}
 
 
+class FailureRule(BaseModel):
+    """What a failed job or deployment is called whose step, job or message matches; all that is named must match.
+
+    With `timeout_minutes` it is about jobs that were cancelled within a minute after so many.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    failure_class: Annotated[str, AfterValidator(class_name)]
+    subject: Literal["job", "deployment"] = "job"
+    step: Patterns = ()
+    job: Patterns = ()
+    message: Patterns = ()
+    timeout_minutes: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> "FailureRule":
+        if self.subject == "deployment" and (not self.message or self.step or self.job or self.timeout_minutes):
+            raise ValueError("of a deployment a message, and nothing else")
+        if not (self.step or self.job or self.message or self.timeout_minutes):
+            raise ValueError("a step, a job, a message or timeout_minutes")
+        return self
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -91,4 +116,5 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "runners": RunnerRule,
     "prices": RunnerPrice,
     "budgets": Budgets,
+    "failure_rules": FailureRule,
 }

@@ -10,7 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapte
 from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
+CONTEXT = (  # what goes with the runs
+    *("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing"),
+)
+_CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SKU = re.compile(r"[a-z0-9_]+")
 _SPAN = re.compile(r"(\d+)([smhd])")
@@ -67,6 +70,13 @@ def _usd(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or value < 0:
         raise ValueError("an amount of US dollars, such as 0.008")
     return Decimal(str(value))
+
+
+def class_name(value: str) -> str:
+    """Return the name of a class of failures as it was given, if it can be one."""
+    if not _CLASS.fullmatch(value):
+        raise ValueError("a word of small letters, digits and _, such as licence_server")
+    return value
 
 
 def _span(value: object) -> object:

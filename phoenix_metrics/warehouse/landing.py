@@ -29,6 +29,7 @@ OBJECTS = (  # in the order in which one batch is written: what a claim rests on
     "github_releases",
     "github_pull_requests",
     "github_commit_checks",
+    "github_annotations",
     "github_branch_rules",
     "github_billing_usage",
     "github_runners",

@@ -57,17 +57,18 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -
             connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
         connection.execute("alter table seeds.application_rules alter rank type bigint")  # an empty file tells no types
         for name, rows in vars(rules).items():
-            _replace(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
+            if name != "failure_rules":  # they come before those of the seed, and take no place
+                _clear(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
+            for row in rows:
+                connection.execute(f"insert into seeds.{name} values ({', '.join('?' * len(row))})", list(row))
 
 
-def _replace(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:
-    """Let rows take the place of a seed's: of all of them, or of those with the same first column, named `by`."""
+def _clear(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:
+    """Make room for rows in a seed: for all of them, or where its first column, named `by`, is the same."""
     if rows and by is None:
         connection.execute(f"delete from {table}")
-    for row in rows:
-        if by is not None:
-            connection.execute(f"delete from {table} where {by} = ?", [row[0]])
-        connection.execute(f"insert into {table} values ({', '.join('?' * len(row))})", list(row))
+    for row in rows if by is not None else ():
+        connection.execute(f"delete from {table} where {by} = ?", [row[0]])
 
 
 def _signature(

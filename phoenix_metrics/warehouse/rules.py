@@ -1,19 +1,19 @@
-"""Rules that were set about deliveries, teams, runners and their prices, as rows of the seeds they go into."""
+"""Rules that were set about deliveries, teams, runners, prices and failures, as rows of the seeds they go into."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from phoenix_metrics.settings import Settings
-from phoenix_metrics.settings.tables import Budgets
+from phoenix_metrics.settings.tables import Budgets, FailureRule
 
 Rows = Sequence[tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
 class Rules:
-    """Rows that take the place of a seed's, by its name; an alias only the place of the same alias."""
+    """Rows that take the place of a seed's, by its name; an alias that of the same alias, failure rules come before."""
 
     environment_aliases: Rows = ()
     environment_labels: Rows = ()
@@ -23,9 +23,13 @@ class Rules:
     own_runners: Rows = ()
     own_prices: Rows = ()
     spending_limits: Rows = ()
+    failure_rules: Rows = ()
 
 
 NO_RULES = Rules()
+RAN_ALONE = (
+    "^(runner|runner-unknown) [a-z-]+ run-(success|failure|other|open|unknown)$"  # as time-outs of the seed have it
+)
 
 
 def rules_of(settings: Settings) -> Rules:
@@ -44,6 +48,7 @@ def rules_of(settings: Settings) -> Rules:
         ),
         own_prices=[(price.sku, price.usd_per_minute, price.valid_from) for price in settings.prices],
         spending_limits=_spending_limits(settings.budgets),
+        failure_rules=list(_failure_rules(settings.failure_rules)),
     )
 
 
@@ -76,3 +81,30 @@ def _aliases(environments: Mapping[str, Sequence[str]]) -> Rows:
 
 def _ranked(rows: Iterable[tuple[Any, ...]]) -> Rows:
     return [(rank, *row) for rank, row in enumerate(rows, 1)]
+
+
+def _failure_rules(rules: Sequence[FailureRule]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rules in their order, ranked so that the last has 0; those of the seed begin above that."""
+    for place, rule in enumerate(rules, 1):
+        limit = rule.timeout_minutes * 60 if rule.timeout_minutes else None
+        yield (
+            place - len(rules),
+            rule.subject,
+            f"phoenix.toml {place}",
+            rule.failure_class,
+            "failure" if limit is None else "cancelled",
+            None,
+            None if limit is None else RAN_ALONE,
+            regex_of(rule.step),
+            regex_of(rule.job),
+            regex_of(rule.message),
+            limit,
+            None if limit is None else limit + 60,
+            "phoenix.toml",
+        )
+
+
+def regex_of(globs: Sequence[str]) -> str | None:
+    """Return globs as one regular expression over the whole of a text in small letters; None if there are none."""
+    patterns = [re.escape(glob.lower()).replace(r"\*", ".*").replace(r"\?", ".") for glob in globs]
+    return f"(?s)^({'|'.join(patterns)})$" if patterns else None

@@ -162,6 +162,7 @@ select
     operations.attempt_count as attempt_count,                     -- Attempts it made; NULL where only the history knows it.
     operations.is_blocked as is_blocked,                           -- Whether it was seen waiting at a sync window. #not_null
     operations.message as message,                                 -- What Argo CD says about its end, whole.
+    failures.failure_class as failure_class,                       -- Why it failed, was aborted or degraded; unclassified if no rule knows, NULL if it held.
     operations.history_id as history_id,                           -- Its entry in Argo CD's history.
     coalesce(services.is_deployment, false) as is_deployment,      -- Whether it brought, or failed to bring, another version of a service. #not_null
     coalesce(services.is_resync and not services.is_deployment, false) as is_resync,  -- Whether it was a full sync of what was live already. #not_null
@@ -195,3 +196,4 @@ left join undone on undone.deployment_id = operations.deployment_id
 left join went_back on went_back.deployment_id = operations.deployment_id
 left join aborts on aborts.deployment_id = operations.deployment_id
 left join delivered on delivered.deployment_id = operations.deployment_id
+left join marts.deployment_failures as failures on failures.deployment_id = operations.deployment_id

@@ -139,6 +139,7 @@ priced as (
         skus.runner_kind,
         skus.usd_per_minute,
         wasted.waste_class,
+        failures.failure_class,
         case
             when skus.runner_kind = 'standard' and (is_githubs_own or not repositories.is_private) then 'free'
             when skus.runner_kind = 'standard' and repositories.is_private is null then null
@@ -161,6 +162,7 @@ priced as (
         end
         and skus.started_on = coalesce(cast(billed.execution_started_at as date), billed.day)
     left join marts.wasted_jobs as wasted on wasted.job_id = billed.job_id
+    left join marts.job_failures as failures on failures.job_id = billed.job_id
 )
 select
     priced.repository as repository,                                                              -- owner/name. #not_null
@@ -175,7 +177,7 @@ select
     status,                                                                                       -- Where it is, verbatim.
     conclusion,                                                                                   -- How it ended, verbatim.
     outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
-    cast(null as varchar) as failure_class,                                                       -- Why it failed; not classified yet.
+    case when not is_carried_over then failure_class end as failure_class,                        -- Why it failed, or was cancelled by a time-out; unclassified if no rule knows.
     coalesce(nullif(label_set, ''), lower(runner_group), 'unknown') as runner,                    -- Kind of runner: its labels, else its group.
     labels,                                                                                       -- Labels it asked for, comma-separated.
     runner_sku,                                                                                   -- What the runner is billed as; NULL if no rule names it.

@@ -537,6 +537,98 @@ def test_a_gap_that_is_mended_is_not_stated_any_more(github: GitHub, shop: Shop,
     assert published(measured.home, "select source from marts.data_health") == [{"source": "github"}]
 
 
+def failed_job(github: GitHub, job_id: int, conclusion: str = "failure", **changes: Any) -> dict[str, Any]:
+    """Return a job of run 1 that ended an hour ago."""
+    ended = (NOW - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"id": job_id, "run_id": 1, "run_attempt": 1, "name": "unit", "status": "completed", "runner_id": 5,
+            "conclusion": conclusion, "started_at": ended, "completed_at": ended, **changes}  # fmt: skip
+
+
+def land_jobs(home: Path, github: GitHub, jobs: list[dict[str, Any]], conclusion: str = "failure") -> None:
+    """Land a run with its jobs."""
+    at = NOW.isoformat()
+    run = {"id": 1, "run_attempt": 1, "status": "completed", "conclusion": conclusion, "created_at": at}
+    run |= {"run_started_at": at, "updated_at": at, "workflow_id": 3, "name": "CI", "path": "ci.yml"}
+    write_batch(home, "github_runs", [Record(github.repository_id, 1, NOW, as_text(run))])
+    records = [Record(github.repository_id, job["id"], NOW, as_text(job)) for job in jobs]
+    write_batch(home, "github_jobs", records)
+
+
+def said(github: GitHub, messages: dict[int, list[str] | None]) -> None:
+    """Let the small GitHub have annotations of some jobs; a job with None is not known to it."""
+
+    def answer(match: Any, query: dict[str, str]) -> Any:
+        told = messages.get(int(match[1]))
+        if told is None:
+            return Answer(404, {"message": "Not Found"})
+        return [{"path": ".github", "annotation_level": "failure", "title": "", "message": text} for text in told]
+
+    github.extra[rf"{BASE}/check-runs/(\d+)/annotations"] = answer
+
+
+def test_annotations_are_read_once_of_jobs_that_did_not_pass(github: GitHub, measured: Settings) -> None:
+    """A request for each, and what the runner said decides the class; one that GitHub does not know is asked once."""
+    old = (NOW - timedelta(days=8)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    jobs = [failed_job(github, 1), failed_job(github, 2, name="lint"), failed_job(github, 3, "cancelled")]
+    jobs += [failed_job(github, 4, "success"), failed_job(github, 5, completed_at=old), failed_job(github, 6)]
+    land_jobs(measured.home, github, jobs)
+    said(github, {1: ["Process completed with exit code 137."], 2: [], 3: ["The operation was canceled."]})
+    assert visit(context.visit_annotations, measured) == [("acme/shop", "ok")]
+    assert github.counted("annotations") == 4
+    assert visit(context.visit_annotations, measured, days=1) == [("acme/shop", "ok")]
+    assert github.counted("annotations") == 4
+    assert staged(
+        measured.home, "select job_id, annotation_count, message from staging.github_annotations order by 1"
+    ) == [
+        (1, 1, "Process completed with exit code 137."),
+        (2, 0, None),
+        (3, 1, "The operation was canceled."),
+        (6, None, None),
+    ]
+    publish_landing(measured.home)
+    query = "select job_id, failure_class, message from marts.job_failures where job_id < 3 order by job_id"
+    assert published(measured.home, query) == [
+        {"job_id": 1, "failure_class": "out_of_memory", "message": "Process completed with exit code 137."},
+        {"job_id": 2, "failure_class": "lint", "message": None},
+    ]
+
+
+def test_annotations_of_stopped_runs_are_not_asked_for(github: GitHub, measured: Settings) -> None:
+    """What was cancelled with its run has no secret to tell."""
+    land_jobs(measured.home, github, [failed_job(github, 1, "cancelled")], conclusion="cancelled")
+    said(github, {})
+    assert visit(context.visit_annotations, measured) == [("acme/shop", "ok")]
+    assert github.counted("annotations") == 0
+
+
+def test_a_visit_reads_the_annotations_of_few_jobs(github: GitHub, measured: Settings) -> None:
+    """The newest first, fifty of a repository a visit; the next visits go on with the rest."""
+    times = [(NOW - timedelta(hours=1, seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ") for number in range(60)]
+    jobs = [failed_job(github, number, completed_at=at) for number, at in enumerate(times, 1)]
+    land_jobs(measured.home, github, jobs)
+    said(github, {number: [] for number in range(1, 61)})
+    query = "select count(*), max(job_id) from staging.github_annotations"
+    visit(context.visit_annotations, measured)
+    assert staged(measured.home, query) == [(50, 50)]
+    visit(context.visit_annotations, measured, days=1)
+    assert staged(measured.home, query) == [(60, 60)]
+    assert github.counted("annotations") == 60
+
+
+def test_forbidden_annotations_are_a_stated_gap(github: GitHub, measured: Settings) -> None:
+    """A token without the permission: one request, a row of data_health, and classes without messages."""
+    land_jobs(measured.home, github, [failed_job(github, 1), failed_job(github, 2)])
+    github.extra[rf"{BASE}/check-runs/(\d+)/annotations"] = Answer(403, {"message": "Resource not accessible"})
+    assert visit(context.visit_annotations, measured) == [("acme/shop", "no_access")]
+    assert github.counted("annotations") == 1
+    publish_landing(measured.home)
+    gaps = published(measured.home, "select source, state from marts.data_health where state <> 'ok'")
+    assert gaps == [{"source": "github_annotations", "state": "no_access"}]
+    assert published(measured.home, "select distinct failure_class from marts.job_failures") == [
+        {"failure_class": "unit_tests"}
+    ]
+
+
 def test_side_loops_leave_half_of_a_budget_to_the_runs(tmp_path: Path) -> None:
     """Eight repositories, a budget for three visits above its half: the others are visited in the next hour, first."""
     world = World(NOW.replace(minute=0))
@@ -567,7 +659,7 @@ def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
         land_sync(tmp_path, platform)
         settings = settings_for(platform, tmp_path, PHOENIX_GITHUB_CHECKS="true")
         loops = [context.visit_releases, context.visit_pull_requests, context.visit_checks, context.visit_rules]
-        loops.append(context.visit_deployments)
+        loops += [context.visit_deployments, context.visit_annotations]
         visits = [
             done for loop in [*loops, context.visit_runners, context.visit_billing] for done in run(loop, settings)
         ]

@@ -5,18 +5,21 @@ import io
 import json
 import zipfile
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import github
+import jsonschema
 import pytest
 import requests
 
 from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.suites import SUITES, cases, results
+from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.demo.uploads import RETENTION_DAYS, upload, uploads
+from tests.demo.collected import EVENTFUL, START
 from tests.demo.conftest import NOW, REPOSITORY
 
 SECOND = int(NOW.timestamp())
@@ -319,3 +322,45 @@ def test_pygithub_reads_it_all(sixty_days):
     assert repository.get_artifacts()[0].expired is False
     assert repository.get_branch("main").get_required_status_checks().strict is True
     assert "CODECOV_TOKEN" in [secret.name for secret in repository.get_secrets()]
+
+
+def test_the_runner_says_why_jobs_ended(visit):
+    """An exit code where something failed, the limit where a job hung, the newer run where one took its place."""
+    visitor = visit(days=10, pace=0.3, seed=EVENTFUL, now=datetime.fromtimestamp(START + 8 * DAY, UTC))
+    said, spans = {}, {}
+    for run in visitor.runs():
+        for job in visitor.all(f"/actions/runs/{run['id']}/jobs", "jobs", filter="all"):
+            if job["conclusion"] not in ("failure", "cancelled"):
+                continue
+            told = visitor.get(f"/check-runs/{job['id']}/annotations")
+            assert [error.message for one in told for error in ANNOTATION.iter_errors(one)] == []
+            said.setdefault(job["conclusion"], []).append([one["message"] for one in told])
+            if "exceeded" in str(told):
+                ended, began = (NOW.fromisoformat(job[key]) for key in ("completed_at", "started_at"))
+                spans[job["id"]] = (ended - began).total_seconds() // 60
+    assert {tuple(messages) for messages in said["failure"]} == {("Process completed with exit code 1.",)}
+    starts = Counter(messages[0].partition(" ")[0] if messages else "" for messages in said["cancelled"])
+    assert starts.keys() >= {"The", "Canceling"}
+    assert set(spans.values()) == {360}
+    passed = next(
+        job for job in visitor.get(f"/actions/runs/{run['id']}/jobs")["jobs"] if job["conclusion"] == "success"
+    )
+    assert visitor.get(f"/check-runs/{passed['id']}/annotations") == []
+    assert visitor.ask(f"{REPOSITORY}/check-runs/1/annotations").status_code == 404
+
+
+ANNOTATION = jsonschema.Draft4Validator(  # check-annotation of GitHub's OpenAPI description 23.0.2
+    {
+        "type": "object",
+        "required": [
+            *("path", "start_line", "end_line", "start_column", "end_column", "annotation_level", "title", "message"),
+            *("raw_details", "blob_href"),
+        ],
+        "properties": {
+            **{name: {"type": "string"} for name in ("path", "blob_href")},
+            **{name: {"type": "integer"} for name in ("start_line", "end_line")},
+            **{name: {"type": ["integer", "null"]} for name in ("start_column", "end_column")},
+            **{name: {"type": ["string", "null"]} for name in ("annotation_level", "title", "message", "raw_details")},
+        },
+    }
+)

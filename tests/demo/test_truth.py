@@ -15,6 +15,7 @@ from phoenix_metrics.demo.truth.story import write_truth
 from phoenix_metrics.demo.universe import DAY
 from tests.conftest import rows
 from tests.demo.collected import HISTORIES, START, Collected, Organisation, Row, collect, telling_moments
+from tests.demo.failures import job_classes, malformed
 from tests.test_cli import phoenix
 
 PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Failed", "error": "Error"}
@@ -140,6 +141,17 @@ def test_what_is_called_flaky_failed_by_chance(collected: Collected) -> None:
     found = {row["run_id"] for row in rows(collected.home, "select run_id from marts.workflow_runs where is_flaky")}
     assert found == {run for run in by_chance if runs[run]["is_flaky"]}
     assert found == {run for run, row in runs.items() if row["is_flaky"]}
+
+
+def test_failures_have_the_class_of_their_cause(collected: Collected) -> None:
+    """Every failure by defects, chance, hangs and malformed files has its class, and nothing else has one."""
+    ended = {row["job_id"] for row in known("jobs", collected.truth)}
+    found = rows(collected.home, "select job_id, failure_class from marts.jobs where failure_class is not null")
+    expected = {job: name for job, name in job_classes(collected.truth).items() if job in ended}
+    assert {row["job_id"]: row["failure_class"] for row in found} == expected
+    assert len(set(expected.values())) > 4
+    query = "select run_id, run_attempt from marts.run_failures where failure_class = 'startup_failure'"
+    assert {tuple(row.values()) for row in rows(collected.home, query)} == malformed(collected.truth)
 
 
 def test_nothing_is_missing(collected: Collected) -> None:
