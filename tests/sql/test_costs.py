@@ -63,6 +63,7 @@ def _check_sums(connection: duckdb.DuckDBPyConnection) -> None:
     wasted = "sum(case when waste_class is null then 0 * cost_usd else cost_usd end)"
     by_job = ("sum(cost_usd)", wasted, "count(*) filter (where cost_usd is null)", "sum(billed_minutes)")
     [total] = rows_of(connection, "marts.jobs", by_job)
-    assert {table: rows_of(connection, f"marts.{table}", SUMS) for table in SUMMED} == {table: [total] for table in SUMMED}
+    summed = {table: rows_of(connection, f"marts.{table}", SUMS) for table in SUMMED}
+    assert summed == {table: [total] for table in SUMMED}
     used = ("sum(cost_usd)", "sum(unpriced_count)", "sum(billed_minutes)")
     assert rows_of(connection, "marts.usage_daily", used) == [(total[0], *total[2:])]
