@@ -14,7 +14,7 @@ from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
-    Only the rows of touched days are rebuilt; when the mart's text or a seed's rows, or those of anything upstream, have
+    Only the rows of touched days are rebuilt; when the mart's text or a seed's rows, or that of anything upstream, has
     changed, all of it. Both give the same rows.
     """
     signature = _signature(connection, model, models or load_models(), {})

@@ -53,9 +53,9 @@ class Model:
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
     greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query in
-    `sql/touched/<name>.sql` names. A mart with `rebuilt_by` ("run_id" or "day") is rebuilt only where runs were touched,
-    any other mart as a whole. It reads only touched days then, save in the places that go by an alias in `reads_whole`;
-    and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows than before.
+    `sql/touched/<name>.sql` names. A mart with `rebuilt_by` ("run_id" or "day") is rebuilt only where runs were
+    touched, any other mart as a whole. It reads only touched days then, save in the places that go by an alias in
+    `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows than before.
     """
 
     schema: str

@@ -61,7 +61,11 @@ def _label_pattern(glob: str) -> str:
 def _spending_limits(budgets: Budgets) -> Rows:
     total = [] if budgets.total is None else [("total", "total", "%", budgets.total)]
     teams = [("team", team, team, usd) for team, usd in budgets.teams.items()]
-    return [*total, *teams, *(("repository", glob, like_pattern(glob), usd) for glob, usd in budgets.repositories.items())]
+    return [
+        *total,
+        *teams,
+        *(("repository", glob, like_pattern(glob), usd) for glob, usd in budgets.repositories.items()),
+    ]
 
 
 def _aliases(environments: Mapping[str, Sequence[str]]) -> Rows:
