@@ -1,13 +1,15 @@
 """Settings: what is accepted, what is refused in one line, and that secrets are never shown."""
 
 import traceback
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from phoenix_metrics.errors import SettingsError
 from phoenix_metrics.settings import CHECKOUT, load_settings, read_settings
+from phoenix_metrics.warehouse.rules import rules_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -206,6 +208,15 @@ def test_argo_cd_servers_are_one_of_variables_and_others_of_tables(tmp_path: Pat
         ('argocd_url = "http://a"\n[argocd.argocd]\nurl = "http://b"', "[argocd.argocd]: another server has that name"),
         ('[argocd."a b"]\nurl = "http://a"', "[argocd.a b]: expected a name of letters"),
         ("argocd = 3", "argocd: expected"),
+        ('[[runners]]\nmatch = "arc-*"', "runners.1.sku: not set"),
+        ('[[runners]]\nmatch = "arc-[ab]"\nsku = "arc"', "runners.1.match: expected a glob of * and ?"),
+        ('[[runners]]\nmatch = "arc-*"\nsku = "Our box"', "runners.1.sku: expected a name of small letters"),
+        ('[[runners]]\nmatch = "a"\nsku = "a"\nprice = 1', "runners.1.price is not a setting"),
+        ('[[prices]]\nsku = "linux"\nusd_per_minute = -1', "prices.1.usd_per_minute: expected an amount of US dollars"),
+        ('[[prices]]\nsku = "linux"\nusd_per_minute = "1"', "prices.1.usd_per_minute: expected an amount"),
+        ('[[prices]]\nsku = "a"\nusd_per_minute = 1\nvalid_from = "soon"', "prices.1.valid_from: expected"),
+        ("[budgets]\ntotal = true", "budgets.total: expected an amount of US dollars, such as 0.008"),
+        ("[budgets]\nteam = { web = 1 }", "budgets.team is not a setting; did you mean teams?"),
     ],
 )
 def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line: str) -> None:
@@ -215,6 +226,28 @@ def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line
     told = refusal(PHOENIX_CONFIG=str(file))
     assert told.startswith(f"{file}: {line}")
     assert "s3cret" not in told
+
+
+def test_runners_prices_and_budgets_become_rules(tmp_path: Path) -> None:
+    """A glob becomes a pattern over one label that takes its signs literally; amounts stay as they are written."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(
+        '[[runners]]\nmatch = "ARC.*-?"\nsku = "arc"\nusd_per_minute = 0.0011\nvalid_from = 2026-02-01\n'
+        '[[runners]]\nmatch = "box"\nsku = "self_hosted"\n'
+        '[[prices]]\nsku = "linux"\nusd_per_minute = 0.005\n'
+        '[budgets]\ntotal = 100\nteams = { web = 12.5 }\nrepositories = { "acme/web_*" = 7 }\n'
+    )
+    rules = rules_of(load_settings({"PHOENIX_CONFIG": str(file)}))
+    assert list(rules.own_runners) == [
+        (1, "ARC.*-?", r"arc\.[^,]*\-[^,]", "arc", Decimal("0.0011"), date(2026, 2, 1)),
+        (2, "box", "box", "self_hosted", None, None),
+    ]
+    assert list(rules.own_prices) == [("linux", Decimal("0.005"), None)]
+    assert list(rules.spending_limits) == [
+        ("total", "total", "%", Decimal(100)),
+        ("team", "web", "web", Decimal("12.5")),
+        ("repository", "acme/web_*", "acme/web_%", Decimal(7)),
+    ]
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:

@@ -205,5 +205,20 @@ def test_the_bill_is_the_jobs_rounded_up(home: Path, world: World) -> None:
         assert row[4:] == pytest.approx(other[4:])
 
 
+def test_our_cost_is_what_is_billed(home: Path) -> None:
+    """Line by line of the bill, where all of a day was read: minutes and dollars without any drift."""
+    query = """
+        select starts_on, sku, repository, minutes, drift_minutes, drift_usd, unpriced_count
+        from marts.billing_reconciliation order by starts_on
+    """
+    found = asked(home, query)
+    assert len(found) == DAYS + 1
+    first, *whole, today = found  # the first day was read from noon on, today goes on
+    assert [row[4:] for row in whole] == [(0, 0, 0)] * (DAYS - 1)
+    assert all(row[1:3] == ("actions_linux", "phoenix/platform") and row[3] > 0 for row in whole)
+    assert first[4] < 0
+    assert today[4] <= 0
+
+
 def _day(at: int) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")

@@ -53,7 +53,7 @@ TABLES = {
         from marts.jobs
         """,
     ),
-    "costs": (("job_id",), "select job_id, billed_minutes from marts.jobs where status = 'completed'"),
+    "costs": (("job_id",), "select job_id, billed_minutes, cost_usd from marts.jobs where status = 'completed'"),
     "deployments": (
         ("application", "started_at"),
         f"""
@@ -88,6 +88,9 @@ TABLES = {
         """,
     ),
 }
+
+
+WASTED = "select job_id, waste_class from marts.jobs where waste_class is not null"
 
 
 @pytest.fixture(scope="module", params=HISTORIES, ids=str)
@@ -132,6 +135,32 @@ def test_what_was_built_before_a_deployment_is_true(collected: Collected) -> Non
     """
     expected = [{**row, "built_at": _built_at(collected.truth, row)} for row in collected.truth["lead_times"]]
     assert differences(expected, rows(collected.home, query), ("environment", "service", "started_at")) == []
+
+
+def test_prices_are_those_of_the_day(collected: Collected) -> None:
+    """Of every job that ran, what a minute cost when it began; added up in any table, what was spent."""
+    ran = {row["job_id"] for row in collected.truth["jobs"] if row["started_at"] and not row["is_carried_over"]}
+    truth = known("costs", collected.truth)
+    priced = rows(collected.home, "select job_id, usd_per_minute from marts.jobs where is_executed")
+    assert differences([row for row in truth if row["job_id"] in ran], priced, ("job_id",)) == []
+    for table in ("workflow_daily", "job_daily", "costs_daily", "usage_daily", "repository_daily"):
+        query = f"select sum(cost_usd) as usd, sum(unpriced_count) as unpriced from marts.{table}"
+        assert rows(collected.home, query) == [{"usd": sum(row["cost_usd"] for row in truth), "unpriced": 0}], table
+
+
+def test_waste_is_what_happened(collected: Collected) -> None:
+    """Hangs, and jobs stopped by a newer push or by their matrix, are called so, and nothing else is.
+
+    Of what failed by chance all that passed later is called flaky, and of defects nothing is.
+    """
+    classes = {"hang": "timeout", "superseded": "superseded", "fail_fast": "fail_fast"}
+    truth = {row["job_id"]: row["cause"] for row in known_jobs("failure_causes", collected.truth)}
+    found = {row["job_id"]: row["waste_class"] for row in rows(collected.home, WASTED)}
+    stopped = {job: classes[cause] for job, cause in truth.items() if cause in classes}
+    assert {job: one for job, one in found.items() if one in (*classes.values(), "cancelled")} == stopped
+    flaky = [row for row in known_jobs("flakes", collected.truth) if row["kind"] == "failure"]
+    passed = {row["job_id"] for row in flaky if row["passed_in_attempt"]}
+    assert {job for job, one in found.items() if one == "flaky"} == passed
 
 
 def test_what_is_called_flaky_failed_by_chance(collected: Collected) -> None:
@@ -250,6 +279,12 @@ def known(name: str, truth: dict[str, list[Row]]) -> list[Row]:
         return [row for row in truth[name] if row["run_id"] not in under_way]
     unread = {"queue_seconds": None, "billed_minutes": None}
     return [{**row, **unread} if row.get("run_id") in under_way else row for row in truth[name]]
+
+
+def known_jobs(name: str, truth: dict[str, list[Row]]) -> list[Row]:
+    """Return the rows of a table of the truth that are about jobs of runs that are over."""
+    under_way = {row["run_id"] for row in truth["runs"] if row["status"] != "completed"}
+    return [row for row in truth[name] if row["job_id"] is not None and row["run_id"] not in under_way]
 
 
 def _counted(collected: Collected, audit: Row) -> list[Row]:

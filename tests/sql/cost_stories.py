@@ -12,7 +12,7 @@ from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record
 from tests.sql.histories import text
 
-START = datetime(2025, 12, 31, 23, 20, tzinfo=UTC)  # forty minutes before GitHub's prices changed
+START = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)  # ten minutes before GitHub's prices changed
 MINUTE = timedelta(minutes=1)
 REPOSITORIES = {7: True, 8: False}  # whether each is private
 PRICES = {"ubuntu-latest": ("0.008", "0.006"), "ubuntu-latest-8-cores": ("0.032", "0.022"), "self-hosted": ("0", "0")}
@@ -41,7 +41,7 @@ class Run:
     run_id: int
     repository_id: int
     event: str
-    branch: str
+    branch: str | None
     created_at: datetime
     attempts: tuple[tuple[datetime, tuple[Job, ...]], ...]
 
@@ -158,15 +158,16 @@ def _next(story: list[Run], run: Run) -> Run | None:
     return min(later, key=lambda one: (one.created_at, one.run_id), default=None)
 
 
-def said(story: list[Run]) -> list[Reading]:
-    """Return what GitHub says of it in the end: records of landing."""
+def said(story: list[Run], days: int = 1) -> list[Reading]:
+    """Return what GitHub says of it some days later: records of landing."""
+    read_at = START + timedelta(days=days)
     found = [
         (
             "github_repositories",
             Record(
                 number,
                 number,
-                START,
+                read_at,
                 as_text({"full_name": f"acme/{number}", "default_branch": "main", "private": is_private}),
             ),
         )
@@ -174,12 +175,16 @@ def said(story: list[Run]) -> list[Reading]:
     ]
     for run in story:
         for number, (started_at, jobs) in enumerate(run.attempts, 1):
-            found.append(_attempt(run, number, started_at))
-            found += [_job(run, number, job) for job in jobs]
+            found.append(
+                ("github_runs", Record(run.repository_id, run.run_id, read_at, _attempt(run, number, started_at)))
+            )
+            found += [
+                ("github_jobs", Record(run.repository_id, job.job_id, read_at, _job(run, number, job))) for job in jobs
+            ]
     return found
 
 
-def _attempt(run: Run, number: int, started_at: datetime) -> Reading:
+def _attempt(run: Run, number: int, started_at: datetime) -> str:
     payload = {
         "id": run.run_id,
         "run_attempt": number,
@@ -195,10 +200,10 @@ def _attempt(run: Run, number: int, started_at: datetime) -> Reading:
         "run_started_at": text(started_at),
         "updated_at": text(started_at),  # says nothing of when it ended
     }
-    return "github_runs", Record(run.repository_id, run.run_id, START + timedelta(days=1), as_text(payload))
+    return as_text(payload)
 
 
-def _job(run: Run, number: int, job: Job) -> Reading:
+def _job(run: Run, number: int, job: Job) -> str:
     payload = {
         "id": job.job_id,
         "run_id": run.run_id,
@@ -212,4 +217,4 @@ def _job(run: Run, number: int, job: Job) -> Reading:
         "runner_id": 5,
         "labels": [job.label],
     }
-    return "github_jobs", Record(run.repository_id, job.job_id, START + timedelta(days=1), as_text(payload))
+    return as_text(payload)
