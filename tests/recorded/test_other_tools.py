@@ -329,6 +329,12 @@ def test_performance_analyzer(ozone: Collected, own: dict[str, object], recorded
     check(from_tables(ozone, tool), own, tool, performance_analyzer(recorded))
 
 
+def test_what_the_page_says_of_ours_in_passing(own: dict[str, object]) -> None:
+    """The ratio of first attempts, and the percentile over the runs that jobs measure."""
+    assert f"({shown('success_rate', own['first_success_rate'])})" in PAGE
+    assert f"without these it is {shown('p95_seconds', own['measured_p95_seconds'])}" in PAGE
+
+
 def test_what_the_tools_themselves_printed() -> None:
     """Two tools' own code and a third's queries, run on the replayed recording, printed what the page shows."""
     printed = {
