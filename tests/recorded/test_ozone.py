@@ -15,6 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,16 @@ from tests.conftest import all_marts, publish_landing, rows
 SHARED = CHECKOUT.parent / "shared"
 RECORDING = SHARED / "data" / "github_actions" / "apache_ozone"
 REPLAY = SHARED / "tools" / "github_replay.py"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A recording's server, the settings that collected from it, and how many requests that took."""
+
+    url: str
+    settings: Settings
+    request_count: int
+
 
 pytestmark = pytest.mark.skipif(not (RECORDING.is_dir() and REPLAY.is_file()), reason="the recording is not here")
 
@@ -98,36 +109,29 @@ def true_durations() -> pd.Series:
     return (ended - runs.begun).dt.total_seconds()[decided]
 
 
-def test_the_whole_recording_arrives_and_a_second_pass_changes_nothing(tmp_path: Path) -> None:
+def test_the_whole_recording_arrives_and_a_second_pass_changes_nothing(ozone: Collected) -> None:
     """4,440 runs and 87,104 jobs as recorded, the p95 that pandas finds, and eight requests the next time."""
-    with replaying(RECORDING) as url:
-        settings = settings_for(url, tmp_path / "home")
-        sync_github(settings)
-        requests = control(url, "GET")["total"]
-        publish_landing(settings.home)
-        runs = {
-            row["outcome"]: row["n"]
-            for row in rows(settings.home, "select outcome, count(*) as n from marts.workflow_runs group by 1")
-        }
-        jobs = {
-            row["outcome"]: row["n"]
-            for row in rows(settings.home, "select outcome, count(*) as n from marts.jobs group by 1")
-        }
-        assert runs == {"success": 2510, "failure": 1861, "cancelled": 3, "open": 66}
-        assert jobs == {"success": 82870, "failure": 2302, "cancelled": 138, "skipped": 1780, "open": 14}
-        truth = true_durations()
-        query = (
-            "select count(duration_seconds) as n, quantile_cont(duration_seconds, 0.95) as p95 "
-            "from marts.workflow_runs where outcome in ('success', 'failure')"
-        )
-        assert rows(settings.home, query) == [{"n": len(truth), "p95": pytest.approx(truth.quantile(0.95), abs=1)}]
-        assert requests <= 1.03 * 4440
-        before = all_marts(settings.home)
-        control(url, "DELETE")
-        sync_github(settings)
-        publish_landing(settings.home)
-        assert control(url, "GET")["total"] == 8
-        assert all_marts(settings.home) == before
+    home = ozone.settings.home
+    runs = {
+        row["outcome"]: row["n"]
+        for row in rows(home, "select outcome, count(*) as n from marts.workflow_runs group by 1")
+    }
+    jobs = {row["outcome"]: row["n"] for row in rows(home, "select outcome, count(*) as n from marts.jobs group by 1")}
+    assert runs == {"success": 2510, "failure": 1861, "cancelled": 3, "open": 66}
+    assert jobs == {"success": 82870, "failure": 2302, "cancelled": 138, "skipped": 1780, "open": 14}
+    truth = true_durations()
+    query = (
+        "select count(duration_seconds) as n, quantile_cont(duration_seconds, 0.95) as p95 "
+        "from marts.workflow_runs where outcome in ('success', 'failure')"
+    )
+    assert rows(home, query) == [{"n": len(truth), "p95": pytest.approx(truth.quantile(0.95), abs=1)}]
+    assert ozone.request_count <= 1.03 * 4440
+    before = all_marts(home)
+    control(ozone.url, "DELETE")
+    sync_github(ozone.settings)
+    publish_landing(home)
+    assert control(ozone.url, "GET")["total"] == 8
+    assert all_marts(home) == before
 
 
 def test_kills_at_random_moments_leave_the_tables_of_one_calm_pass(trimmed: Path, tmp_path: Path) -> None:
