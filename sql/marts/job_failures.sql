@@ -10,7 +10,19 @@ time-out: GitHub calls a time-out cancelled. A re-run may list a failed job agai
 */
 with stopped as (
     select
-        jobs.*,
+        jobs.job_id,
+        jobs.run_id,
+        jobs.run_attempt,
+        jobs.repository_id,
+        jobs.name,
+        jobs.conclusion,
+        jobs.created_at,
+        jobs.started_at,
+        jobs.first_step_at,
+        jobs.completed_at,
+        jobs.runner_id,
+        jobs.runner_name,
+        jobs.detail_rank,
         conclusions.outcome
     from staging.github_jobs as jobs
     inner join seeds.conclusions as conclusions on conclusions.conclusion = jobs.conclusion

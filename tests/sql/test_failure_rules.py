@@ -236,7 +236,11 @@ def test_rules_that_were_set_come_first_and_reach_history(open_store: OpenStore,
         {"job_id": 3, "name": "unit", "step": None, "conclusion": "cancelled", "seconds": 1507},
     ]
     with open_store(tmp_path) as connection:
-        fill(connection, staged([{**job, "runner_id": 5} for job in jobs]))
+        tables = staged([{**job, "runner_id": 5} for job in jobs])
+        stopped = {"run_id": 2, "run_attempt": 1, "repository_id": 7, "day": "2026-03-02", "status": "completed"}
+        tables["staging.github_run_attempts"].append({**stopped, "conclusion": "cancelled"})
+        tables["staging.github_jobs"].append({**tables["staging.github_jobs"][2], "job_id": 4, "run_id": 2})
+        fill(connection, tables)
         for known in ({}, {"rules": rules}, {}):
             load_seeds(connection, **known)
             found = []
