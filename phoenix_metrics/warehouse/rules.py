@@ -105,6 +105,6 @@ def _failure_rules(rules: Sequence[FailureRule]) -> Iterator[tuple[Any, ...]]:
 
 
 def regex_of(globs: Sequence[str]) -> str | None:
-    """Return globs as one regular expression over the whole of a text in small letters; None if there are none."""
+    """Return globs as one regular expression over the whole of a line in small letters; None if there are none."""
     patterns = [re.escape(glob.lower()).replace(r"\*", ".*").replace(r"\?", ".") for glob in globs]
-    return f"(?s)^({'|'.join(patterns)})$" if patterns else None
+    return f"^({'|'.join(patterns)})$" if patterns else None

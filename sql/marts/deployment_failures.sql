@@ -76,7 +76,7 @@ decided as (
             and rules.outcome = ended.outcome
             and coalesce(rules.conclusion, ended.status) = ended.status
             and (rules.signs is null or regexp_matches(ended.signs, rules.signs))
-            and (rules.message is null or regexp_matches(lower(ended.message), rules.message))
+            and (rules.message is null or regexp_matches(replace(lower(ended.message), chr(10), ' '), rules.message))
     qualify row_number() over (partition by ended.deployment_id order by rules.rank nulls last) = 1
 )
 select

@@ -10,7 +10,19 @@ time-out: GitHub calls a time-out cancelled. A re-run may list a failed job agai
 */
 with stopped as (
     select
-        jobs.*,
+        jobs.job_id,
+        jobs.run_id,
+        jobs.run_attempt,
+        jobs.repository_id,
+        jobs.name,
+        jobs.conclusion,
+        jobs.created_at,
+        jobs.started_at,
+        jobs.first_step_at,
+        jobs.completed_at,
+        jobs.runner_id,
+        jobs.runner_name,
+        jobs.detail_rank,
         conclusions.outcome
     from staging.github_jobs as jobs
     inner join seeds.conclusions as conclusions on conclusions.conclusion = jobs.conclusion
@@ -66,7 +78,7 @@ passes as (
         min(passed.run_attempt) as run_attempt
     from stopped as failed
     inner join staging.github_jobs as passed on passed.run_id = failed.run_id and passed.name = failed.name
-    where passed.run_attempt > failed.run_attempt and passed.conclusion = 'success'
+    where passed.run_attempt > 1 and passed.run_attempt > failed.run_attempt and passed.conclusion = 'success'
     group by failed.job_id
 ),
 
@@ -86,6 +98,9 @@ described as (
         decisive_steps.name as step,
         decisive_steps.kind as step_kind,
         said.message,
+        trim(replace(coalesce(lower(decisive_steps.name), ''), chr(10), ' ')) as step_text,
+        trim(replace(coalesce(lower(stopped.name), ''), chr(10), ' ')) as job_text,
+        trim(replace(coalesce(lower(said.message), ''), chr(10), ' ')) as message_text,
         concat_ws(
             ' ',
             case
@@ -123,28 +138,43 @@ rules as (
     where subject = 'job'
 ),
 
-fitting_steps as (  -- each pattern is tried on each distinct text once
-    select
-        texts.step,
-        rules.rank
-    from (select distinct lower(step) as step from described where step is not null) as texts
-    inner join rules on regexp_matches(texts.step, rules.step)
+fitting_steps as (  -- all texts at once, a line each: a pattern is compiled once, not for every text; chr(1) keeps lines apart
+    select distinct
+        trim(matched.step, chr(10) || chr(1)) as step,
+        matched.rank
+    from (
+        select
+            rules.rank,
+            unnest(regexp_extract_all(texts.steps, '(?m)^.*(?:' || rules.step || ').*$')) as step
+        from (select string_agg(distinct step_text, chr(10) || chr(1) || chr(10)) as steps from described where step_text <> '') as texts
+        inner join rules on rules.step is not null
+    ) as matched
 ),
 
 fitting_jobs as (
-    select
-        texts.job,
-        rules.rank
-    from (select distinct lower(name) as job from described) as texts
-    inner join rules on regexp_matches(texts.job, rules.job)
+    select distinct
+        trim(matched.job, chr(10) || chr(1)) as job,
+        matched.rank
+    from (
+        select
+            rules.rank,
+            unnest(regexp_extract_all(texts.jobs, '(?m)^.*(?:' || rules.job || ').*$')) as job
+        from (select string_agg(distinct job_text, chr(10) || chr(1) || chr(10)) as jobs from described where job_text <> '') as texts
+        inner join rules on rules.job is not null
+    ) as matched
 ),
 
 fitting_messages as (
-    select
-        texts.message,
-        rules.rank
-    from (select distinct lower(message) as message from described where message is not null) as texts
-    inner join rules on regexp_matches(texts.message, rules.message)
+    select distinct
+        trim(matched.message, chr(10) || chr(1)) as message,
+        matched.rank
+    from (
+        select
+            rules.rank,
+            unnest(regexp_extract_all(texts.messages, '(?m)^.*(?:' || rules.message || ').*$')) as message
+        from (select string_agg(distinct message_text, chr(10) || chr(1) || chr(10)) as messages from described where message_text <> '') as texts
+        inner join rules on rules.message is not null
+    ) as matched
 ),
 
 fitting_signs as (
@@ -160,9 +190,9 @@ kinds as (
         outcome,
         conclusion,
         signs,
-        lower(name) as job,
-        coalesce(lower(step), '') as step,
-        coalesce(lower(message), '') as message
+        step_text,
+        job_text,
+        message_text
     from described
 ),
 
@@ -181,9 +211,9 @@ fitting as (
             rules.rank = fitting_signs.rank
             and rules.outcome = kinds.outcome
             and coalesce(rules.conclusion, kinds.conclusion) = kinds.conclusion
-    left join fitting_steps on fitting_steps.step = kinds.step and fitting_steps.rank = rules.rank
-    left join fitting_jobs on fitting_jobs.job = kinds.job and fitting_jobs.rank = rules.rank
-    left join fitting_messages on fitting_messages.message = kinds.message and fitting_messages.rank = rules.rank
+    left join fitting_steps on fitting_steps.step = kinds.step_text and fitting_steps.rank = rules.rank
+    left join fitting_jobs on fitting_jobs.job = kinds.job_text and fitting_jobs.rank = rules.rank
+    left join fitting_messages on fitting_messages.message = kinds.message_text and fitting_messages.rank = rules.rank
     where
         (rules.step is null or fitting_steps.rank is not null)
         and (rules.job is null or fitting_jobs.rank is not null)
@@ -202,9 +232,9 @@ decided as (
             fitting.outcome = described.outcome
             and fitting.conclusion = described.conclusion
             and fitting.signs = described.signs
-            and fitting.job = lower(described.name)
-            and fitting.step = coalesce(lower(described.step), '')
-            and fitting.message = coalesce(lower(described.message), '')
+            and fitting.step_text = described.step_text
+            and fitting.job_text = described.job_text
+            and fitting.message_text = described.message_text
             and (fitting.seconds_from is null or described.seconds >= fitting.seconds_from)
             and (fitting.seconds_to is null or described.seconds <= fitting.seconds_to)
     qualify row_number() over (partition by described.job_id order by fitting.rank nulls last) = 1

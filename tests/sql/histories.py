@@ -252,6 +252,17 @@ def _of_jobs(attempt: Attempt) -> Iterator[tuple[str, Record]]:
         for number, stage in enumerate((before, payload)):
             fetched_at = attempt.started_at + timedelta(hours=number)
             yield "github_jobs", Record(attempt.workflow.repository_id, job.job_id, fetched_at, as_text(stage))
+        if job.conclusion in ("failure", "timed_out"):
+            yield _of_annotations(attempt, job)
+
+
+def _of_annotations(attempt: Attempt, job: Job) -> tuple[str, Record]:
+    """Return what the runner said of a job's end, read hours later: of every other job that it ran out of memory."""
+    message = f"Process completed with exit code {137 if job.job_id % 2 else 1}."
+    said = [{"path": ".github", "annotation_level": "failure", "message": message}]
+    payload = {"job_id": job.job_id, "run_id": attempt.run_id, "annotation_count": 1, "annotations": said}
+    fetched_at = attempt.started_at + timedelta(hours=9)
+    return "github_annotations", Record(attempt.workflow.repository_id, job.job_id, fetched_at, as_text(payload))
 
 
 def text(moment: datetime | None) -> str | None:
