@@ -196,6 +196,13 @@ BUGS = (
         _cases("delivery_weekly"),
     ),
     Bug(
+        "the critical path goes by jobs' starts",
+        "sql/marts/critical_path_jobs.sql",
+        "        created_at,\n        job_rank,\n        0\n    from executed\n    where created_at is not null",
+        "        started_at,\n        job_rank,\n        0\n    from executed\n    where created_at is not null",
+        ("tests/sql/test_cases.py", "tests/sql/test_path_properties.py", "-k", "critical or longest_chain"),
+    ),
+    Bug(
         "earlier attempts are not read",
         "phoenix_metrics/sources/github/detail.py",
         "for number in range(1, run.run_attempt):",
