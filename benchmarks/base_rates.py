@@ -61,7 +61,7 @@ def history(seed: int, days: int) -> dict[str, list[Row]]:
     """Return the truth of one history."""
     universe = Universe(seed)
     world = World(universe, days, BreakageLog())
-    found = tables(world, LivingCluster(universe, world, days), AS_OF)
+    found = tables([world], LivingCluster(universe, world, days), AS_OF)
     since = written(AS_OF - days * DAY)  # the story of deliveries begins up to four weeks earlier
     for name in ("deployments", "service_deployments", "rollbacks"):
         found[name] = [row for row in found[name] if str(row["started_at"]) >= since]

@@ -167,7 +167,7 @@ def demo(
         return
     settings = _settings()
     if truth is not None:
-        _write_truth(truth, at, settings.home / "demo.json", seed=seed, pace=pace)
+        _write_truth(truth, at, settings.home / "demo.json", seed=seed, pace=pace, count=repositories or 1)
         return
     if at is not None:
         raise SettingsError("--at: says as of when the truth is written; give --truth, too")
@@ -218,7 +218,7 @@ def _write_bulk(folder: Path, *, runs: int, repositories: int, days: int, seed: 
     print(f"{runs:,} runs and {job_count:,} jobs in {folder}")  # noqa: T201
 
 
-def _write_truth(folder: Path, at: str | None, state_file: Path, *, seed: int, pace: float) -> None:
+def _write_truth(folder: Path, at: str | None, state_file: Path, *, seed: int, pace: float, count: int) -> None:
     from phoenix_metrics.demo.truth.rows import TruthError  # noqa: PLC0415
     from phoenix_metrics.demo.truth.story import write_truth  # noqa: PLC0415
 
@@ -228,7 +228,7 @@ def _write_truth(folder: Path, at: str | None, state_file: Path, *, seed: int, p
         raise SettingsError(f"--at: {at!r} is not a moment; give one such as 2026-03-01T12:00Z") from None
     now = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     try:
-        counts = write_truth(folder, now, seed=seed, pace=pace, state_file=state_file)
+        counts = write_truth(folder, now, seed=seed, pace=pace, count=count, state_file=state_file)
     except TruthError as error:
         raise SettingsError(f"--truth: {error}") from error
     print(f"{sum(counts.values()):,} rows in {len(counts)} files in {folder}")  # noqa: T201

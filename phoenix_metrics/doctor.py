@@ -15,7 +15,8 @@ from rich.table import Table
 
 from phoenix_metrics.errors import NoSnapshotError, SettingsError, SourceError, WarehouseError
 from phoenix_metrics.probes import Lack, lacks_of_owner, lacks_of_repository
-from phoenix_metrics.settings import ArgoCDServer, Settings
+from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.client import connect
 from phoenix_metrics.sources.argocd.sync_totals import fetch_sync_totals
 from phoenix_metrics.sources.github.client import GitHubClient

@@ -19,7 +19,8 @@ from threading import Event, Thread
 from uuid import uuid4
 
 from phoenix_metrics.errors import PhoenixError, SettingsError
-from phoenix_metrics.settings import ArgoCDServer, Settings
+from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.applications import place_of, told_of
 from phoenix_metrics.sources.argocd.client import Change, connect
 from phoenix_metrics.sources.argocd.deliveries import DELETED, change_payload

@@ -16,7 +16,8 @@ import dagster as dg
 from phoenix_metrics.defs.intake import land, utc_now
 from phoenix_metrics.defs.known import ask_together, naive
 from phoenix_metrics.errors import AccessError, SettingsError, SourceError
-from phoenix_metrics.settings import ArgoCDServer, Settings, load_settings
+from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.applications import Place
 from phoenix_metrics.sources.argocd.asking import Reader, worker_pool
 from phoenix_metrics.sources.argocd.client import connect

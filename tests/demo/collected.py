@@ -1,7 +1,7 @@
 """Nine days of a demo organisation, collected by our own collectors and published, beside the truth of them.
 
-`DEMO_SEEDS=20` collects twenty histories rather than one, and `DEMO_SCENES=all` each of them with each scene, too, from
-the eighth day on.
+`DEMO_SEEDS=1-20` collects twenty histories rather than one, and `DEMO_SCENES=all` each of them with each scene, too,
+from the eighth day on.
 """
 
 import json
@@ -21,25 +21,33 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_metrics.defs.argocd import sync_argocd
+from phoenix_metrics.defs.context import visit_pull_requests
+from phoenix_metrics.defs.intake import connected
 from phoenix_metrics.defs.polling import Poll, sync_github
 from phoenix_metrics.demo.api import app
-from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.control import Control
 from phoenix_metrics.demo.deliveries import LivingCluster
+from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.scenes import SceneLog, SceneName
 from phoenix_metrics.demo.truth.operations import Life, Player
 from phoenix_metrics.demo.truth.story import tables
-from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR, Universe
-from phoenix_metrics.demo.world import World
+from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR
 from phoenix_metrics.settings import Settings, load_settings
 from tests.conftest import publish_landing
 from tests.demo.conftest import _free_port as free_port
 
+
+def _range(text: str) -> range:
+    first, _, last = text.partition("-")
+    return range(int(first), int(last) + 1)
+
+
 START = FOUNDED * DAY
 DAYS = 8
 PACE = 0.3
+REPOSITORIES = 3  # the platform, which is delivered, and two that are not
 EVENTFUL = 98  # a seed whose nine days have rollbacks of two kinds, a job that hangs and a hook that fails
-SEEDS = range(1, int(os.environ["DEMO_SEEDS"]) + 1) if "DEMO_SEEDS" in os.environ else [EVENTFUL]
+SEEDS = _range(os.environ.get("DEMO_SEEDS", f"{EVENTFUL}-{EVENTFUL}"))
 GITHUB_READ_AT = [START + day * DAY + 15 * HOUR for day in (2, 5)]
 EVENTS_READ = 50 * 60  # Kubernetes keeps an event for an hour
 RUNNING = 400  # seconds into a run of CI, when some of its jobs are done and some are not
@@ -56,17 +64,17 @@ class Organisation:
 
     def __init__(self, seed: int, scene: SceneName | None = None) -> None:
         self.seed, self.scene = seed, scene
-        universe, breakages = Universe(seed, PACE), BreakageLog()
-        world = World(universe, DAYS + 2, breakages)
-        living = LivingCluster(universe, world, DAYS + 2)
-        control = Control(SceneLog(), breakages, [world], living, START)
+        organization = Organization(seed, DAYS + 2, PACE, REPOSITORIES)
+        world = organization.platform
+        living = LivingCluster(world.universe, world, DAYS + 2)
+        control = Control(SceneLog(), organization.breakages, organization.worlds, living, START)
         if scene is not None:
             living.live_until(SCENE_AT)
             control.grant(wish(scene), SCENE_AT)
         after = START + DAYS * DAY + 13 * HOUR
         pushes = [run.trigger.at for run in world.day(FOUNDED + DAYS) if run.trigger.at >= after]
         self.now = min(pushes, default=after) + RUNNING
-        self.truth = tables(world, living, self.now)
+        self.truth = tables(organization.worlds, living, self.now)
         self.lives = Player(living.told).play(self.now)
 
 
@@ -116,11 +124,14 @@ def collect(home: Path, organisation: Organisation, moments: Sequence[int]) -> C
 
 
 def read(settings: Settings, clock: Clock, *, with_github: bool) -> None:
-    """Make one pass over Argo CD, and one over GitHub that also looks for late re-runs."""
+    """Make one pass over Argo CD, and one over GitHub that also looks for late re-runs and pull requests."""
     assert [(one.state, one.note) for one in sync_argocd(settings, clock)] == [("ok", None)]
     if with_github:
         done = sync_github(settings, Poll(reconcile=True, deep=True), clock=clock)
-        assert [one.state for one in done] == ["ok"]
+        assert {one.state for one in done} == {"ok"}
+        with connected(settings, clock) as connections:
+            visited = visit_pull_requests(settings, connections.client_for, clock)
+        assert {(one.state, one.note) for one in visited} == {("ok", None)}
 
 
 def settings_of(address: str, home: Path) -> Settings:
@@ -129,7 +140,7 @@ def settings_of(address: str, home: Path) -> Settings:
         {
             "PHOENIX_HOME": str(home),
             "PHOENIX_GITHUB_API_URL": address,
-            "PHOENIX_GITHUB_REPOSITORIES": "phoenix/platform",
+            "PHOENIX_GITHUB_ORGANIZATIONS": "phoenix",
             "PHOENIX_GITHUB_TOKEN": "demo",
             "PHOENIX_GITHUB_SINCE": "2025-01-06",
             "PHOENIX_ARGOCD_URL": f"{address}/argo-cd",
@@ -169,7 +180,7 @@ def _time(at: int) -> datetime:
 @contextmanager
 def _serving(seed: int, clock: Clock) -> Iterator[str]:
     """Serve a history whose answers carry the date of its own clock."""
-    application = app(seed=seed, days=DAYS + 2, pace=PACE, clock=clock)
+    application = app(seed=seed, days=DAYS + 2, pace=PACE, repositories=REPOSITORIES, clock=clock)
     config = uvicorn.Config(
         _dated(application, clock), port=free_port(), log_level="error", lifespan="off", date_header=False
     )

@@ -34,7 +34,7 @@ TABLES = {
     "runs": (
         ("run_id",),
         f"""
-        select run_id, workflow, event, head_branch as branch, head_sha, {at("created_at")},
+        select repository, run_id, workflow, event, head_branch as branch, head_sha, {at("created_at")},
             run_attempt as attempt_count, status, conclusion, outcome, first_outcome, is_flaky, duration_seconds,
             billed_minutes
         from marts.workflow_runs
@@ -43,7 +43,7 @@ TABLES = {
     "attempts": (
         ("run_id", "run_attempt"),
         f"""
-        select run_id, run_attempt, actor, {at("started_at", "completed_at")}, status, conclusion, outcome,
+        select repository, run_id, run_attempt, actor, {at("started_at", "completed_at")}, status, conclusion, outcome,
             duration_seconds, is_duration_fallback, queue_seconds, billed_minutes
         from marts.run_attempts
         """,
@@ -51,8 +51,8 @@ TABLES = {
     "jobs": (
         ("job_id",),
         f"""
-        select run_id, run_attempt, job_id, job, status, conclusion, outcome, is_carried_over, {at("completed_at")},
-            queue_seconds, duration_seconds
+        select repository, run_id, run_attempt, job_id, job, status, conclusion, outcome, is_carried_over,
+            {at("completed_at")}, queue_seconds, duration_seconds
         from marts.jobs
         """,
     ),
@@ -84,8 +84,8 @@ TABLES = {
     "lead_times": (
         ("environment", "service", "started_at"),
         f"""
-        select environment, service, {at("started_at", "committed_at", "healthy_at")}, head_sha as sha,
-            strftime(finished_at, '%Y-%m-%dT%H:%M:%SZ') as deployed_at, lead_time_seconds as seconds_from_commit
+        select environment, service, {at("started_at", "committed_at", "merged_at", "healthy_at")}, head_sha as sha,
+            pull_request, strftime(finished_at, '%Y-%m-%dT%H:%M:%SZ') as deployed_at, lead_time_seconds
         from marts.deliveries
         where lead_time_seconds is not null
         """,
@@ -199,8 +199,8 @@ def test_github_misses_nothing(missed: Collected) -> None:
 def test_the_files_tell_the_same(tmp_path: Path) -> None:
     """A header, every row once, sorted; written again they are the same bytes."""
     now = START + 3 * DAY
-    counts = write_truth(tmp_path / "one", now, days=5, pace=0.3)
-    write_truth(tmp_path / "other", now, days=5, pace=0.3)
+    counts = write_truth(tmp_path / "one", now, days=5, pace=0.3, count=2)
+    write_truth(tmp_path / "other", now, days=5, pace=0.3, count=2)
     assert set(counts) == set(COLUMNS)
     for name, count in counts.items():
         text = (tmp_path / "one" / f"{name}.csv").read_text("utf-8")
@@ -222,9 +222,9 @@ def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_the_command_writes_the_truth_of_a_moment(tmp_path: Path) -> None:
     """It says how much it wrote, the same as the function does; what it cannot do is one line and exit code 1."""
     home = {"PHOENIX_HOME": str(tmp_path / "home")}
-    options = ["--pace", "0.3", "--seed", "3", "--at", "2025-01-08T12:00Z"]
+    options = ["--pace", "0.3", "--seed", "3", "--repositories", "2", "--at", "2025-01-08T12:00Z"]
     done = phoenix("demo", "--truth", str(tmp_path / "truth"), *options, **home)
-    counts = write_truth(tmp_path / "same", START + 2 * DAY + DAY // 2, seed=3, pace=0.3)
+    counts = write_truth(tmp_path / "same", START + 2 * DAY + DAY // 2, seed=3, pace=0.3, count=2)
     assert (done.returncode, done.stdout.split()[:5]) == (0, [f"{sum(counts.values()):,}", "rows", "in", "10", "files"])
     for name in counts:
         written, same = (tmp_path / folder / f"{name}.csv" for folder in ("truth", "same"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from phoenix_metrics.demo import identity
 from phoenix_metrics.demo.times import written
-from phoenix_metrics.demo.truth.executions import Execution, Try, by_run
+from phoenix_metrics.demo.truth.executions import Execution, Try, by_run, place
 from phoenix_metrics.demo.truth.rows import Row
 from phoenix_metrics.demo.universe import HOUR
 
@@ -16,13 +16,13 @@ def cause_rows(found: list[Try]) -> list[Row]:
     rows: list[Row] = []
     for one in found:
         rows += [
-            {**_place(execution), "conclusion": execution.conclusion, "cause": cause(execution)}
+            {**place(execution), "conclusion": execution.conclusion, "cause": cause(execution)}
             for execution in one.executions
             if execution.conclusion in ("failure", "cancelled") and not execution.is_carried_over
         ]
         if one.conclusion == "startup_failure":
-            place = {"run_id": one.run.id, "run_attempt": one.attempt.number, "job_id": None, "job": None}
-            rows.append({**place, "conclusion": one.conclusion, "cause": "malformed"})
+            there = {"repository": one.repository, "run_id": one.run.id, "run_attempt": one.attempt.number}
+            rows.append({**there, "job_id": None, "job": None, "conclusion": one.conclusion, "cause": "malformed"})
     return rows
 
 
@@ -30,7 +30,7 @@ def flake_rows(found: list[Try]) -> list[Row]:
     """Return `flakes.csv`: executions that failed or hung by chance, and the later attempt in which the job passed."""
     return [
         {
-            **_place(one),
+            **place(one),
             "workflow": one.run.trigger.workflow.name,
             "head_sha": one.run.trigger.commit.sha,
             "kind": "hang" if cause(one) == "hang" else "failure",
@@ -74,7 +74,3 @@ def _passed_in(failed: Execution, attempts: list[Try]) -> int | None:
     )
     passed = (one for one in later if one.job.name == failed.job.name and one.is_executed)
     return next((one.attempt.number for one in passed if one.conclusion == "success"), None)
-
-
-def _place(one: Execution) -> Row:
-    return {"run_id": one.run.id, "run_attempt": one.attempt.number, "job_id": one.job.id, "job": one.job.name}

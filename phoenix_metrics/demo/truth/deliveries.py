@@ -308,14 +308,14 @@ def _lead_time(change: Change, run: Run, job: Job) -> Row:
         "service": change.service,
         "environment": _environment(operation.application),
         "sha": commit.sha,
+        "pull_request": int(run.trigger.title.rpartition("#")[2].rstrip(")")),
         "committed_at": written(commit.at),
-        "merged_at": written(run.trigger.at),
+        "merged_at": written(commit.at),  # all that comes to main is a merge, which makes the commit
         "built_at": written(job.completed_at),
         "started_at": written(operation.started_at),
         "deployed_at": _moment(operation.finished_at),
         "healthy_at": _moment(operation.healthy_at),
-        "seconds_from_merge": there_at - run.trigger.at,
-        "seconds_from_commit": there_at - commit.at,
+        "lead_time_seconds": there_at - commit.at,
     }
 
 

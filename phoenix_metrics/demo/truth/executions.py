@@ -33,6 +33,7 @@ def usd_per_minute(at: int) -> Decimal:
 class Execution:
     """A job as an attempt lists it; with `is_carried_over` the attempt lists again what passed in an earlier one."""
 
+    repository: str
     run: Run
     attempt: Attempt
     job: Job
@@ -87,6 +88,7 @@ class Execution:
 class Try:
     """An attempt as of a moment, with the jobs that are there by then."""
 
+    repository: str
     run: Run
     attempt: Attempt
     executions: tuple[Execution, ...]
@@ -134,8 +136,12 @@ class Try:
 
 def tries(world: World, now: int) -> list[Try]:
     """Return every attempt that has begun, of the runs that can be seen at a moment, oldest run first."""
+    repository = world.repository.full_name
     return [
-        _try(run, attempt, now) for run in reversed(world.runs(now)) for attempt in run.attempts if _begun(attempt, now)
+        _try(repository, run, attempt, now)
+        for run in reversed(world.runs(now))
+        for attempt in run.attempts
+        if attempt.started_at <= now
     ]
 
 
@@ -156,6 +162,7 @@ def attempt_rows(found: list[Try]) -> list[Row]:
     """Return `attempts.csv`."""
     return [
         {
+            "repository": one.repository,
             "run_id": one.run.id,
             "run_attempt": one.attempt.number,
             "actor": one.attempt.actor.login,
@@ -177,7 +184,7 @@ def job_rows(found: list[Try]) -> list[Row]:
     """Return `jobs.csv`: every job of every attempt."""
     return [
         {
-            **_place(one),
+            **place(one),
             "status": one.status,
             "conclusion": one.conclusion,
             "outcome": outcome(one.conclusion),
@@ -196,7 +203,7 @@ def cost_rows(found: list[Try]) -> list[Row]:
     """Return `costs.csv`: every job that has ended; what did not run in its attempt costs nothing."""
     return [
         {
-            **_place(one),
+            **place(one),
             "billed_minutes": one.billed_minutes,
             "usd_per_minute": usd_per_minute(one.job.started_at),
             "cost_usd": (one.billed_minutes or 0) * usd_per_minute(one.job.started_at),
@@ -207,13 +214,20 @@ def cost_rows(found: list[Try]) -> list[Row]:
     ]
 
 
-def _begun(attempt: Attempt, now: int) -> bool:
-    return attempt.started_at <= now
+def place(one: Execution) -> Row:
+    """Return where a job ran: what its rows in several files begin with."""
+    return {
+        "repository": one.repository,
+        "run_id": one.run.id,
+        "run_attempt": one.attempt.number,
+        "job_id": one.job.id,
+        "job": one.job.name,
+    }
 
 
-def _try(run: Run, attempt: Attempt, now: int) -> Try:
-    there = tuple(Execution(run, attempt, job, now) for job in attempt.jobs if job.created_at <= now)
-    return Try(run, attempt, there, now)
+def _try(repository: str, run: Run, attempt: Attempt, now: int) -> Try:
+    there = tuple(Execution(repository, run, attempt, job, now) for job in attempt.jobs if job.created_at <= now)
+    return Try(repository, run, attempt, there, now)
 
 
 def _run_row(attempts: list[Try]) -> Row:
@@ -221,6 +235,7 @@ def _run_row(attempts: list[Try]) -> Row:
     outcomes = [outcome(one.conclusion) for one in attempts]
     minutes = [one.billed_minutes for one in attempts if one.billed_minutes is not None]
     return {
+        "repository": latest.repository,
         "run_id": run.id,
         "workflow": run.trigger.workflow.name,
         "event": run.trigger.event,
@@ -236,10 +251,6 @@ def _run_row(attempts: list[Try]) -> Row:
         "duration_seconds": latest.duration_seconds,
         "billed_minutes": sum(minutes) if minutes else None,
     }
-
-
-def _place(one: Execution) -> Row:
-    return {"run_id": one.run.id, "run_attempt": one.attempt.number, "job_id": one.job.id, "job": one.job.name}
 
 
 def _moment(at: int | None) -> str | None:

@@ -34,17 +34,17 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-_JOB = ("run_id", "run_attempt", "job_id", "job")
+_JOB = ("repository", "run_id", "run_attempt", "job_id", "job")
 _OPERATION = ("application", "started_at")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "runs": (
-        *("run_id", "workflow", "event", "branch", "head_sha", "created_at", "attempt_count", "status", "conclusion"),
-        *("outcome", "first_outcome", "is_flaky", "duration_seconds", "billed_minutes"),
+        *("repository", "run_id", "workflow", "event", "branch", "head_sha", "created_at", "attempt_count", "status"),
+        *("conclusion", "outcome", "first_outcome", "is_flaky", "duration_seconds", "billed_minutes"),
     ),
     "attempts": (
-        *("run_id", "run_attempt", "actor", "started_at", "completed_at", "status", "conclusion", "outcome"),
-        *("duration_seconds", "is_duration_fallback", "queue_seconds", "billed_minutes"),
+        *("repository", "run_id", "run_attempt", "actor", "started_at", "completed_at", "status", "conclusion"),
+        *("outcome", "duration_seconds", "is_duration_fallback", "queue_seconds", "billed_minutes"),
     ),
     "jobs": (
         *(*_JOB, "status", "conclusion", "outcome", "is_carried_over", "started_at", "completed_at"),
@@ -65,7 +65,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *(*_OPERATION, "environment", "services", "kind", "cause", "version_count", "failed_at", "restored_at"),
     ),
     "lead_times": (
-        *("service", "environment", "sha", "committed_at", "merged_at", "built_at", "started_at", "deployed_at"),
-        *("healthy_at", "seconds_from_merge", "seconds_from_commit"),
+        *("service", "environment", "sha", "pull_request", "committed_at", "merged_at", "built_at", "started_at"),
+        *("deployed_at", "healthy_at", "lead_time_seconds"),
     ),
 }

@@ -1,25 +1,29 @@
 """The whole truth of one history as of a moment, table by table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.control import Control
 from phoenix_metrics.demo.deliveries import LivingCluster
+from phoenix_metrics.demo.organization import Organization
 from phoenix_metrics.demo.scenes import SceneLog
 from phoenix_metrics.demo.truth import causes, deliveries, executions
 from phoenix_metrics.demo.truth.operations import Player
 from phoenix_metrics.demo.truth.rows import Row, TruthError, write
-from phoenix_metrics.demo.universe import DAY, FOUNDED, Universe
+from phoenix_metrics.demo.universe import DAY, FOUNDED
 from phoenix_metrics.demo.world import World
 
 
-def tables(world: World, living: LivingCluster, now: int) -> dict[str, list[Row]]:
-    """Return every table of the truth by its name; the story of the cluster is told as far as `now`."""
+def tables(worlds: Sequence[World], living: LivingCluster, now: int) -> dict[str, list[Row]]:
+    """Return every table of the truth by its name; the story of the cluster is told as far as `now`.
+
+    Of the worlds the first is that of the platform, which the cluster runs.
+    """
     living.live_until(now)
-    found = executions.tries(world, now)
+    found = [one for world in worlds for one in executions.tries(world, now)]
     lives = Player(living.told).play(now)
     judged = [deliveries.judge(life) for life in lives.values()]
-    runs = (run for day in range(living.began_on, now // DAY + 1) for run in world.day(day))
+    runs = (run for day in range(living.began_on, now // DAY + 1) for run in worlds[0].day(day))
     return {
         "runs": executions.run_rows(found),
         "attempts": executions.attempt_rows(found),
@@ -35,7 +39,14 @@ def tables(world: World, living: LivingCluster, now: int) -> dict[str, list[Row]
 
 
 def write_truth(
-    folder: Path, now: int, *, seed: int = 7, days: int = 60, pace: float = 1.0, state_file: Path | None = None
+    folder: Path,
+    now: int,
+    *,
+    seed: int = 7,
+    days: int = 60,
+    pace: float = 1.0,
+    count: int = 1,
+    state_file: Path | None = None,
 ) -> dict[str, int]:
     """Write what happened up to `now` (seconds since 1970) as the server with these settings would tell it.
 
@@ -44,10 +55,10 @@ def write_truth(
     """
     if now < FOUNDED * DAY:
         raise TruthError("the organisation was founded on 2025-01-06; ask for a later moment")
-    universe, breakages = Universe(seed, pace), BreakageLog(state_file)
-    world = World(universe, days, breakages)
-    living = LivingCluster(universe, world, days)
-    Control(SceneLog(state_file), breakages, [world], living, now)  # has both played with the scenes there were
-    found = tables(world, living, now)
+    organization = Organization(seed, days, pace, count, state_file)
+    worlds, breakages = organization.worlds, organization.breakages
+    living = LivingCluster(worlds[0].universe, worlds[0], days)
+    Control(SceneLog(state_file), breakages, worlds, living, now)  # has all played with the scenes there were
+    found = tables(worlds, living, now)
     write(folder, found)
     return {name: len(rows) for name, rows in found.items()}

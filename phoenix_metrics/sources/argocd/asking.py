@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from phoenix_metrics.errors import AccessError, ConnectionFailedError, CredentialError, SourceError
-from phoenix_metrics.settings import ArgoCDServer
+from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.client import ArgoCDClient
 from phoenix_metrics.sources.github.in_order import in_order
 

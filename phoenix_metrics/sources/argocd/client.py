@@ -28,7 +28,7 @@ from phoenix_metrics.errors import (
     SettingsError,
     SourceError,
 )
-from phoenix_metrics.settings import ArgoCDServer
+from phoenix_metrics.settings.tables import ArgoCDServer
 
 _ATTEMPTS = 4
 _BACK_OFF = 0.5  # seconds; doubles with each attempt

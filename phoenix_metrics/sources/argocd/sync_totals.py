@@ -10,7 +10,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from phoenix_metrics.errors import ConnectionFailedError, SourceError
-from phoenix_metrics.settings import ArgoCDServer
+from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.client import trusted
 from phoenix_metrics.sources.argocd.known import Key
 from phoenix_metrics.sources.items import Item, as_text

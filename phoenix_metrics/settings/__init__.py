@@ -7,182 +7,44 @@ variable that names a file. A wrong value stops with one line naming the variabl
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    HttpUrl,
-    SecretStr,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
 from phoenix_metrics.errors import SettingsError
+from phoenix_metrics.settings.tables import PREFIX, TABLES, ApplicationRule, ArgoCDServer, variables_of
+from phoenix_metrics.settings.values import (
+    CONTEXT,
+    Context,
+    Folder,
+    Globs,
+    Images,
+    Minutes,
+    Names,
+    Patterns,
+    Port,
+    Repositories,
+    Since,
+    Span,
+    Url,
+    Words,
+)
 
-PREFIX = "PHOENIX_"
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 _SECRETS = ("github_token", "argocd_token", "webhook_secret", "argocd_webhook_secret", "slack_webhook")
 _NOT_USED_YET = ("slack_webhook", "failure_for")
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-_TABLES = ("argocd", "environments", "applications", "teams")  # they stand in phoenix.toml only
 _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
-_HOUR = 60  # minutes
-_SPAN = re.compile(r"(\d+)([smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _split(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _repositories(value: object) -> object:
-    names = _split(value)
-    for name in names if isinstance(names, tuple | list) else ():
-        if not _REPOSITORY.fullmatch(str(name)):
-            raise ValueError("a comma-separated list of owner/name")
-    return names
-
-
-def _context(value: object) -> object:
-    names = _split(value)
-    parts = tuple(names) if isinstance(names, tuple | list) else ()
-    if parts == ("none",):
-        return ()
-    if set(parts) - set(CONTEXT):
-        raise ValueError(f"a comma-separated list of {', '.join(CONTEXT)}, or none")
-    return names
-
-
-def _globs(value: object) -> object:
-    names = _split(value)
-    return () if names == ("none",) else names
-
-
-def _words(value: object) -> object:
-    words = _split(value)
-    if not isinstance(words, tuple | list) or not all(isinstance(word, str) for word in words):
-        raise ValueError("a list of texts")
-    return words
-
-
-def _glob(value: str) -> str:
-    if "[" in value:  # a pattern in SQL cannot say it
-        raise ValueError("a glob of * and ?, such as shop-*")
-    return value
-
-
-def _span(value: object) -> object:
-    if isinstance(value, str):
-        match = _SPAN.fullmatch(value.strip())
-        if match is None:
-            raise ValueError("a whole number with a unit, such as 30m, 6h or 90d")
-        return timedelta(**{_UNITS[match[2]]: int(match[1])})
-    return value
-
-
-def _since(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value.strip())
-        except ValueError:
-            pass
-        match = _SPAN.fullmatch(value.strip())
-        if match is None or match[2] != "d":
-            raise ValueError("a date such as 2026-01-31, or a number of days such as 90d")
-        return timedelta(days=int(match[1]))
-    return value
-
-
-def _divisor_of_hour(value: int) -> int:
-    if value < 1 or _HOUR % value:
-        raise ValueError("whole minutes that divide an hour, such as 1, 5 or 15")
-    return value
-
-
-def _url(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            TypeAdapter(HttpUrl).validate_python(value)
-        except ValidationError:
-            raise ValueError("an address such as https://github.example.com/api/v3") from None
-        return value.rstrip("/")
-    return value
-
-
-Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Images = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_globs)]
-Glob = Annotated[str, AfterValidator(_glob)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
-Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
-Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
-Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Since = Annotated[date | timedelta, BeforeValidator(_since)]
-Url = Annotated[str, BeforeValidator(_url)]
-Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-
-
-class ArgoCDServer(BaseModel):
-    """One Argo CD server to measure, by the name that its data goes by; where no projects are named, all are read."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    name: str
-    url: Url
-    token: SecretStr | None = None
-    ca_file: Folder | None = None
-    selector: str | None = None
-    projects: Names = ()
-    metrics_url: Url | None = None
-    is_table: bool = False
-
-    def setting(self, key: str) -> str:
-        """Return what one sets to change one of its values, such as PHOENIX_ARGOCD_CA_FILE or a line of a table."""
-        if key == "token" or not self.is_table:
-            return f"{_of_server(self.name) if self.is_table else f'{PREFIX}ARGOCD'}_{key.upper()}"
-        return f"{key} of [argocd.{self.name}]"
-
-
-class ApplicationRule(BaseModel):
-    """What is known of the applications whose names match a glob: their environment, their service, or both."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    match: Glob
-    environment: str | None = None
-    service: str | None = None
-
-    @model_validator(mode="after")
-    def _says_something(self) -> "ApplicationRule":
-        if not (self.environment or self.service):
-            raise ValueError("an environment, a service, or both")
-        return self
-
-
-def _of_server(name: str) -> str:
-    """Return how the variables of a server that has a table begin."""
-    return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
 
 
 class Settings(BaseSettings):
@@ -370,7 +232,7 @@ class _Environment(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         values = {key.lower(): value for key, value in self._environ.items() if key.startswith(PREFIX) and value}
-        for name in _TABLES:
+        for name in TABLES:
             values.pop(f"{PREFIX}{name}".lower(), None)
         for name in _SECRETS:
             variable = f"{PREFIX}{name}_FILE".upper()
@@ -403,16 +265,16 @@ def _argocd_tables(
             raise SettingsError(f"{file}: argocd.{name}: expected a table [argocd.NAME] with the url of a server")
         if not _SERVER.fullmatch(name):
             raise SettingsError(f"{file}: [argocd.{name}]: expected a name of letters, digits, - and _")
-        if _of_server(name) in map(_of_server, [*taken, *found]):
+        if variables_of(name) in map(variables_of, [*taken, *found]):
             raise SettingsError(f"{file}: [argocd.{name}]: another server has that name already; choose another")
         if "token" in table:
-            raise _secret_in_file(file, f"token of [argocd.{name}]", f"{_of_server(name)}_TOKEN")
+            raise _secret_in_file(file, f"token of [argocd.{name}]", f"{variables_of(name)}_TOKEN")
         found[name] = {**table, "name": name, "is_table": True, "token": _token_of(name, environ)}
     return found
 
 
 def _token_of(name: str, environ: Mapping[str, str]) -> str | None:
-    variable = f"{_of_server(name)}_TOKEN"
+    variable = f"{variables_of(name)}_TOKEN"
     file = environ.get(f"{variable}_FILE")
     return _secret_from(f"{variable}_FILE", Path(file)) if file else environ.get(variable) or None
 
@@ -434,7 +296,7 @@ def _refusal(error: ValidationError, environ: Mapping[str, str], file: Path) -> 
     first = error.errors(include_input=False, include_url=False)[0]
     name = str(first["loc"][0]) if first["loc"] else "?"
     variable = f"{PREFIX}{name}".upper()
-    if name in _TABLES:
+    if name in TABLES:
         return _table_refusal(first, file)
     if first["type"] == "extra_forbidden":
         return f"{file}: {name} is not a setting{_suggestion(name)}"
@@ -454,8 +316,9 @@ def _table_refusal(error: Any, file: Path) -> str:
     """Return the line for a wrong value in a table, which names the table and the key."""
     place = ".".join(str(part + 1 if isinstance(part, int) else part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        model = ApplicationRule if error["loc"][0] == "applications" else ArgoCDServer
-        return f"{file}: {place} is not a setting{_suggestion(str(error['loc'][-1]), set(model.model_fields))}"
+        model = TABLES[error["loc"][0]]
+        known = set(model.model_fields) if model else set()
+        return f"{file}: {place} is not a setting{_suggestion(str(error['loc'][-1]), known)}"
     if error["type"] == "missing":
         return f"{file}: {place}: not set; each table needs it"
     accepted = error["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
@@ -470,9 +333,9 @@ def _unused(settings: Settings) -> list[str]:
 
 
 def _unknown(environ: Mapping[str, str], servers: Iterable[str]) -> list[str]:
-    names = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name not in _TABLES}
+    names = {f"{PREFIX}{name}".upper() for name in Settings.model_fields if name not in TABLES}
     known = names | {f"{PREFIX}{name}_FILE".upper() for name in _SECRETS} | {f"{PREFIX}CONFIG"}
-    known |= {f"{_of_server(name)}_TOKEN{end}" for name in servers for end in ("", "_FILE")}
+    known |= {f"{variables_of(name)}_TOKEN{end}" for name in servers for end in ("", "_FILE")}
     strange = sorted(key for key in environ if key.startswith(PREFIX) and key not in known)
     return [f"{key} is not a setting of this version and has no effect{_suggestion(key, names)}" for key in strange]
 
@@ -487,5 +350,5 @@ def describe_settings() -> list[tuple[str, str, Any]]:
     return [
         (f"{PREFIX}{name}".upper(), field.description or "", field.default)
         for name, field in Settings.model_fields.items()
-        if name not in _TABLES
+        if name not in TABLES
     ]

@@ -1,0 +1,109 @@
+"""Values that settings take: how a text becomes one, and what is accepted."""
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError
+from pydantic_settings import NoDecode
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+CONTEXT = ("releases", "pull_requests", "deployments", "rules", "runners", "billing")  # what goes with the runs
+_HOUR = 60  # minutes
+_SPAN = re.compile(r"(\d+)([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _repositories(value: object) -> object:
+    names = _split(value)
+    for name in names if isinstance(names, tuple | list) else ():
+        if not _REPOSITORY.fullmatch(str(name)):
+            raise ValueError("a comma-separated list of owner/name")
+    return names
+
+
+def _context(value: object) -> object:
+    names = _split(value)
+    parts = tuple(names) if isinstance(names, tuple | list) else ()
+    if parts == ("none",):
+        return ()
+    if set(parts) - set(CONTEXT):
+        raise ValueError(f"a comma-separated list of {', '.join(CONTEXT)}, or none")
+    return names
+
+
+def _globs(value: object) -> object:
+    names = _split(value)
+    return () if names == ("none",) else names
+
+
+def _words(value: object) -> object:
+    words = _split(value)
+    if not isinstance(words, tuple | list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("a list of texts")
+    return words
+
+
+def _glob(value: str) -> str:
+    if "[" in value:  # a pattern in SQL cannot say it
+        raise ValueError("a glob of * and ?, such as shop-*")
+    return value
+
+
+def _span(value: object) -> object:
+    if isinstance(value, str):
+        match = _SPAN.fullmatch(value.strip())
+        if match is None:
+            raise ValueError("a whole number with a unit, such as 30m, 6h or 90d")
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    return value
+
+
+def _since(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            pass
+        match = _SPAN.fullmatch(value.strip())
+        if match is None or match[2] != "d":
+            raise ValueError("a date such as 2026-01-31, or a number of days such as 90d")
+        return timedelta(days=int(match[1]))
+    return value
+
+
+def _divisor_of_hour(value: int) -> int:
+    if value < 1 or _HOUR % value:
+        raise ValueError("whole minutes that divide an hour, such as 1, 5 or 15")
+    return value
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            TypeAdapter(HttpUrl).validate_python(value)
+        except ValidationError:
+            raise ValueError("an address such as https://github.example.com/api/v3") from None
+        return value.rstrip("/")
+    return value
+
+
+Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Images = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_globs)]
+Glob = Annotated[str, AfterValidator(_glob)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
+Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
+Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
+Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Since = Annotated[date | timedelta, BeforeValidator(_since)]
+Url = Annotated[str, BeforeValidator(_url)]
+Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
+Port = Annotated[int, Field(ge=1, le=65535)]
