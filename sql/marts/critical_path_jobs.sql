@@ -9,9 +9,10 @@ last before the other was created; the path is followed from the job that ended 
 positions sum to the attempt's duration. A gap of at most 20 s before a job's creation is GitHub handing over, a longer one is
 unexplained: an approval, a concurrency group, a timer, or jobs that are not known. Where a job's creation is unknown, as before 2023 or
 of jobs that came by GraphQL, the path begins with it and all the time before its start is unexplained. A job that it does not need but
-that ended in the seconds between can be taken for the one before it; the parts then differ by those seconds.
+that ended in the seconds between can be taken for the one before it; the parts then differ by those seconds. A path is followed over its
+last 16 jobs; the time before them is unexplained.
 */
-with recursive attempts as (
+with attempts as (
     select
         run_id,
         run_attempt,
@@ -76,19 +77,88 @@ linked as (
     left join preceded on preceded.run_id = executed.run_id and preceded.job_rank = executed.job_rank
 ),
 
-path as (
+hops as (  -- from a job to the one before it
+    select
+        run_id,
+        job_rank,
+        previous_rank
+    from linked
+    where previous_rank > 0
+),
+
+hops_2 as (  -- to the second before it, and so on
+    select
+        hops.run_id,
+        hops.job_rank,
+        further.previous_rank
+    from hops
+    inner join hops as further on further.run_id = hops.run_id and further.job_rank = hops.previous_rank
+),
+
+hops_4 as (
+    select
+        hops_2.run_id,
+        hops_2.job_rank,
+        further.previous_rank
+    from hops_2
+    inner join hops_2 as further on further.run_id = hops_2.run_id and further.job_rank = hops_2.previous_rank
+),
+
+hops_8 as (
+    select
+        hops_4.run_id,
+        hops_4.job_rank,
+        further.previous_rank
+    from hops_4
+    inner join hops_4 as further on further.run_id = hops_4.run_id and further.job_rank = hops_4.previous_rank
+),
+
+last_job as (
     select
         run_id,
         max(job_rank) as job_rank
     from executed
     group by run_id
+),
+
+last_2 as (
+    select * from last_job
     union all
     select
-        linked.run_id,
-        linked.previous_rank
-    from path
-    inner join linked on linked.run_id = path.run_id and linked.job_rank = path.job_rank
-    where linked.previous_rank > 0
+        hops.run_id,
+        hops.previous_rank
+    from last_job
+    inner join hops on hops.run_id = last_job.run_id and hops.job_rank = last_job.job_rank
+),
+
+last_4 as (
+    select * from last_2
+    union all
+    select
+        hops_2.run_id,
+        hops_2.previous_rank
+    from last_2
+    inner join hops_2 on hops_2.run_id = last_2.run_id and hops_2.job_rank = last_2.job_rank
+),
+
+last_8 as (
+    select * from last_4
+    union all
+    select
+        hops_4.run_id,
+        hops_4.previous_rank
+    from last_4
+    inner join hops_4 on hops_4.run_id = last_4.run_id and hops_4.job_rank = last_4.job_rank
+),
+
+path as (
+    select * from last_8
+    union all
+    select
+        hops_8.run_id,
+        hops_8.previous_rank
+    from last_8
+    inner join hops_8 on hops_8.run_id = last_8.run_id and hops_8.job_rank = last_8.job_rank
 ),
 
 followed as (
@@ -100,15 +170,14 @@ followed as (
         executed.started_at as job_started_at,
         executed.completed_at as job_completed_at,
         row_number() over of_run as position,
-        coalesce(lag(executed.completed_at) over of_run, attempts.started_at) as ready_at,
-        min(executed.completed_at) over (partition by executed.run_id, executed.job_base) as base_completed_at
+        coalesce(lag(executed.completed_at) over of_run, attempts.started_at) as ready_at
     from path
     inner join executed on executed.run_id = path.run_id and executed.job_rank = path.job_rank
     inner join attempts on attempts.run_id = path.run_id
     window of_run as (partition by path.run_id order by path.job_rank)
 ),
 
-independent as (  -- the last job of another kind that was there before this kind had done anything on the path
+independent as (  -- when the last job of another name ended that was there before this one had ended
     select
         followed.run_id,
         followed.position,
@@ -117,7 +186,7 @@ independent as (  -- the last job of another kind that was there before this kin
     inner join executed
         on executed.run_id = followed.run_id
         and executed.job_base <> followed.job_base
-        and coalesce(executed.created_at, executed.started_at) < followed.base_completed_at
+        and coalesce(executed.created_at, executed.started_at) < followed.job_completed_at
     group by followed.run_id, followed.position
 ),
 
@@ -149,7 +218,7 @@ select
     coalesce(queue_seconds, 0) as queue_seconds,                                          -- From its creation to the start of its execution; 0 where its creation is unknown. #not_null
     case when eligible_at is not null and gap_seconds <= 20 then gap_seconds else 0 end as handover_seconds,  -- From the end of the job before it, or the attempt's start, to its creation. #not_null
     case when eligible_at is not null and gap_seconds <= 20 then 0 else gap_seconds end as unexplained_seconds,  -- The same where it is over 20 s, or where its creation is unknown. #not_null
-    (epoch_us(completed_at) - epoch_us(coalesce(independent.ends_at, started_at))) / 1000000.0 as margin_seconds,  -- How much sooner the run could end at most without jobs of this name: later ones may need them, the others end when they do. #not_null
+    (epoch_us(completed_at) - epoch_us(coalesce(independent.ends_at, started_at))) / 1000000.0 as margin_seconds,  -- How much sooner the run could end at most: jobs of another name that were there before this one had ended do not wait for it. #not_null
     day                                                                                   -- UTC day on which the run was created. #not_null
 from measured
 left join independent on independent.run_id = measured.run_id and independent.position = measured.position

@@ -8,7 +8,7 @@ before; saving_seconds_mean is that bound, so removing the job, or caching all i
 queue_seconds_mean at most, summed over the jobs of a workflow. A mean over all runs counts 0 where the job is not on the path.
 */
 with clock as (
-    select cast(max(finished_at) as date) as today
+    select cast(max(finished_at) as date) as newest_day
     from staging.github_syncs
 ),
 
@@ -24,7 +24,7 @@ recent as (
         least(sum(paths.execution_seconds), max(paths.margin_seconds)) as saving_seconds
     from marts.critical_path_jobs as paths
     cross join clock
-    where paths.outcome = 'success' and paths.day > clock.today - interval 28 days
+    where paths.outcome = 'success' and paths.day > clock.newest_day - interval 28 days
     group by paths.workflow_id, paths.run_id, paths.job_base
 ),
 
