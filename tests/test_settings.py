@@ -8,6 +8,7 @@ import pytest
 
 from phoenix_metrics.errors import SettingsError
 from phoenix_metrics.settings import CHECKOUT, load_settings, read_settings
+from phoenix_metrics.warehouse.rules import rules_of
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -205,6 +206,26 @@ def test_argo_cd_servers_are_one_of_variables_and_others_of_tables(tmp_path: Pat
         ('argocd_url = "http://a"\n[argocd.argocd]\nurl = "http://b"', "[argocd.argocd]: another server has that name"),
         ('[argocd."a b"]\nurl = "http://a"', "[argocd.a b]: expected a name of letters"),
         ("argocd = 3", "argocd: expected"),
+        ('[[schedules]]\nworkflow = "Nightly"', "schedules.1.cron: not set"),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = "0 2 * *"', "schedules.1.cron.1: expected five fields such as"),
+        (
+            '[[schedules]]\nworkflow = "Nightly"\ncron = ["0 2 * * *", "61 2 * * *"]',
+            "schedules.1.cron.2: expected five",
+        ),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = "@daily"', "schedules.1.cron.1: expected five fields such as"),
+        (
+            '[[schedules]]\nworkflow = "Nightly"\ncron = "*/4 * * * *"',
+            "schedules.1.cron.1: expected at least 5 minutes",
+        ),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = []', "schedules.1.cron: expected"),
+        (
+            '[[schedules]]\nworkflow = "N"\ncron = "0 2 * * *"\ntimezone = "Berlin"',
+            "schedules.1.timezone: expected a time zone such as UTC or Europe/Berlin",
+        ),
+        (
+            '[[schedules]]\nworkflow = "N"\ncron = "0 2 * * *"\nlate_minute = 3',
+            "schedules.1.late_minute is not a setting; did you mean late_minutes?",
+        ),
     ],
 )
 def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line: str) -> None:
@@ -214,6 +235,21 @@ def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line
     told = refusal(PHOENIX_CONFIG=str(file))
     assert told.startswith(f"{file}: {line}")
     assert "s3cret" not in told
+
+
+def test_schedules_become_rows_of_their_seed(tmp_path: Path) -> None:
+    """Each expression is a row; what is left out has its default."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(
+        '[[schedules]]\nworkflow = "nightly.yml"\ncron = "0  2 * * *"\n'
+        '[[schedules]]\nworkflow = "Scan"\ncron = ["5,35 6-18 * * MON-FRI", "*/5 0 1 JAN *"]\n'
+        'repository = "acme/*"\ntimezone = "Europe/Berlin"\nlate_minutes = 10\n'
+    )
+    assert rules_of(load_settings({"PHOENIX_CONFIG": str(file)})).schedules == [
+        ("%", "nightly.yml", "0 2 * * *", "UTC", 30),
+        ("acme/%", "Scan", "5,35 6-18 * * MON-FRI", "Europe/Berlin", 10),
+        ("acme/%", "Scan", "*/5 0 1 JAN *", "Europe/Berlin", 10),
+    ]
 
 
 def test_an_empty_variable_is_one_that_is_not_set() -> None:

@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from phoenix_metrics.errors import SettingsError
-from phoenix_metrics.settings.tables import PREFIX, TABLES, ApplicationRule, ArgoCDServer, variables_of
+from phoenix_metrics.settings.tables import PREFIX, TABLES, ApplicationRule, ArgoCDServer, Schedule, variables_of
 from phoenix_metrics.settings.values import (
     CONTEXT,
     Context,
@@ -135,6 +135,9 @@ class Settings(BaseSettings):
         (), description="environment and service of applications by name: [[applications]], the first match wins"
     )
     teams: dict[str, Patterns] = Field({}, description="teams and their services or repositories, as globs: [teams]")
+    schedules: tuple[Schedule, ...] = Field(
+        (), description="workflows that have to start by a schedule, and when: [[schedules]]"
+    )
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")
     slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")

@@ -1,8 +1,8 @@
 """Tables of `phoenix.toml`: what stands there only, each table an object of its own."""
 
-from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from phoenix_metrics.settings.values import Folder, Glob, Names, Url
+from phoenix_metrics.settings.values import Crons, Folder, Glob, Names, TimeZone, Url
 
 PREFIX = "PHOENIX_"
 
@@ -44,6 +44,18 @@ class ApplicationRule(BaseModel):
         return self
 
 
+class Schedule(BaseModel):
+    """When a workflow has to start: by its name or file, in the repositories that match a glob."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    workflow: str
+    cron: Crons
+    timezone: TimeZone = "UTC"
+    repository: Glob = "*"
+    late_minutes: int = Field(30, ge=1)
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -55,4 +67,5 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "environments": None,
     "applications": ApplicationRule,
     "teams": None,
+    "schedules": Schedule,
 }

@@ -10,6 +10,12 @@ from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
+_UNTOLD_TYPES = (  # an empty file tells none
+    ("seeds.application_rules", "rank", "bigint"),
+    ("seeds.schedules", "late_minutes", "bigint"),
+    ("seeds.schedule_starts", "expected_at", "timestamp"),
+)
+
 
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
     """Bring one mart up to date with the tables it reads and return its number of rows.
@@ -34,7 +40,8 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -
     with transaction(connection):
         for table, path in seed_files().items():
             connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
-        connection.execute("alter table seeds.application_rules alter rank type bigint")  # an empty file tells no types
+        for table, column, kind in _UNTOLD_TYPES:
+            connection.execute(f"alter table {table} alter {column} type {kind}")
         for name, rows in vars(rules).items():
             _replace(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
 

@@ -1,4 +1,4 @@
-"""Rules that were set about environments, applications, images and teams, as rows of the seeds they go into."""
+"""Rules that were set about deliveries, teams and schedules, as rows of the seeds they go into."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ class Rules:
     application_rules: Rows = ()
     image_prefixes: Rows = ()
     teams: Rows = ()
+    schedules: Rows = ()
 
 
 NO_RULES = Rules()
@@ -33,6 +34,11 @@ def rules_of(settings: Settings) -> Rules:
         ),
         image_prefixes=[(prefix,) for prefix in settings.image_prefixes],
         teams=[(team, like_pattern(glob)) for team, globs in settings.teams.items() for glob in globs],
+        schedules=[
+            (like_pattern(one.repository), one.workflow, cron, one.timezone, one.late_minutes)
+            for one in settings.schedules
+            for cron in one.cron
+        ],
     )
 
 

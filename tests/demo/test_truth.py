@@ -21,6 +21,7 @@ from tests.demo.collected import HISTORIES, START, Collected, Organisation, Row,
 from tests.test_cli import phoenix
 
 NEEDS = {job.name: job.needs for workflow in WORKFLOWS for job in workflow.jobs}
+PLATFORM = "phoenix/platform"
 PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Failed", "error": "Error"}
 
 
@@ -163,6 +164,22 @@ def test_critical_paths_found_from_times_are_those_of_the_needs(collected: Colle
     differing = [run for run, path in found.items() if [row["job_id"] for row in path] != expected[run]]
     assert [run for run in differing if not _ends_coincide([job for job in ran if job["run_id"] == run])] == []
     assert len(differing) <= 0.01 * len(found)
+
+
+def test_every_nightly_build_came(collected: Collected) -> None:
+    """Each night has the run that its schedule brought, in time; where no schedule is told, nothing is assumed."""
+    built = [run for run in collected.truth["runs"] if run["event"] == "schedule"]
+    nights = {run["run_id"]: run["created_at"] for run in built if run["repository"] == PLATFORM}
+    found = rows(collected.home, f"select *, {at('started_at')} from marts.scheduled_starts order by expected_at")
+    assert {row["run_id"]: row["started_at"] for row in found} == nights
+    assert [(row["expected_at"], row["state"]) for row in found] == [
+        (datetime(2025, 1, 6 + day, 2), "on_time")  # noqa: DTZ001  # as the store has it
+        for day in range(len(nights))
+    ]
+    states = {
+        row["repository"]: (row["state"], row["on_time_count"]) for row in rows(collected.home, "from marts.schedules")
+    }
+    assert states == {run["repository"]: ("unknown", None) for run in built} | {PLATFORM: ("ok", len(nights))}
 
 
 def test_nothing_is_missing(collected: Collected) -> None:
