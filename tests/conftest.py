@@ -13,6 +13,8 @@ from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.warehouse.checks import checks_of
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import load_checks, load_models
+from phoenix_metrics.warehouse.rules import NO_RULES, Rules
+from phoenix_metrics.warehouse.schedules import expand_schedules
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
@@ -67,11 +69,12 @@ def broken_promises(home: Path) -> dict[str, int]:
     return {name: count for name, count in counts.items() if count}
 
 
-def publish_landing(home: Path) -> None:
+def publish_landing(home: Path, rules: Rules = NO_RULES) -> None:
     """Load what is in landing, build every mart and publish, without Dagster."""
     with writing(home) as connection:
-        load_seeds(connection)
+        load_seeds(connection, rules)
         load_landing(connection, home, MODELS)
+        expand_schedules(connection)
         for model in MODELS.values():
             if model.schema == "marts":
                 build_mart(connection, model, MODELS)

@@ -219,9 +219,23 @@ BUGS = (
     Bug(
         "rules that were set wait for the day to be touched",
         "phoenix_metrics/warehouse/marts.py",
-        "signature = _signature(model, models or load_models(), _seed_signatures(connection))",
-        "signature = _signature(model, models or load_models(), {})",
+        "known[table] = _content(connection, table)",
+        "known[table] = table",
         ("tests/sql/test_failure_rules.py", "-k", "were_set"),
+    ),
+    Bug(
+        "the critical path goes by jobs' starts",
+        "sql/marts/critical_path_jobs.sql",
+        "        created_at,\n        job_rank,\n        0\n    from executed\n    where created_at is not null",
+        "        started_at,\n        job_rank,\n        0\n    from executed\n    where created_at is not null",
+        ("tests/sql/test_cases.py", "tests/sql/test_path_properties.py", "-k", "critical or longest_chain"),
+    ),
+    Bug(
+        "a start that can still come is missed",
+        "sql/marts/scheduled_starts.sql",
+        "when seen_seconds <= late_minutes * 60 then 'pending'",
+        "when seen_seconds < 0 then 'pending'",
+        _cases("scheduled_starts"),
     ),
     Bug(
         "earlier attempts are not read",

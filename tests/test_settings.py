@@ -217,6 +217,26 @@ def test_argo_cd_servers_are_one_of_variables_and_others_of_tables(tmp_path: Pat
         ('[[prices]]\nsku = "a"\nusd_per_minute = 1\nvalid_from = "soon"', "prices.1.valid_from: expected"),
         ("[budgets]\ntotal = true", "budgets.total: expected an amount of US dollars, such as 0.008"),
         ("[budgets]\nteam = { web = 1 }", "budgets.team is not a setting; did you mean teams?"),
+        ('[[schedules]]\nworkflow = "Nightly"', "schedules.1.cron: not set"),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = "0 2 * *"', "schedules.1.cron.1: expected five fields such as"),
+        (
+            '[[schedules]]\nworkflow = "Nightly"\ncron = ["0 2 * * *", "61 2 * * *"]',
+            "schedules.1.cron.2: expected five",
+        ),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = "@daily"', "schedules.1.cron.1: expected five fields such as"),
+        (
+            '[[schedules]]\nworkflow = "Nightly"\ncron = "*/4 * * * *"',
+            "schedules.1.cron.1: expected at least 5 minutes",
+        ),
+        ('[[schedules]]\nworkflow = "Nightly"\ncron = []', "schedules.1.cron: expected"),
+        (
+            '[[schedules]]\nworkflow = "N"\ncron = "0 2 * * *"\ntimezone = "Berlin"',
+            "schedules.1.timezone: expected a time zone such as UTC or Europe/Berlin",
+        ),
+        (
+            '[[schedules]]\nworkflow = "N"\ncron = "0 2 * * *"\nlate_minute = 3',
+            "schedules.1.late_minute is not a setting; did you mean late_minutes?",
+        ),
     ],
 )
 def test_a_wrong_table_is_one_line_that_names_it(tmp_path: Path, toml: str, line: str) -> None:
@@ -247,6 +267,21 @@ def test_runners_prices_and_budgets_become_rules(tmp_path: Path) -> None:
         ("total", "total", "%", Decimal(100)),
         ("team", "web", "web", Decimal("12.5")),
         ("repository", "acme/web_*", "acme/web_%", Decimal(7)),
+    ]
+
+
+def test_schedules_become_rows_of_their_seed(tmp_path: Path) -> None:
+    """Each expression is a row; what is left out has its default."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(
+        '[[schedules]]\nworkflow = "nightly.yml"\ncron = "0  2 * * *"\n'
+        '[[schedules]]\nworkflow = "Scan"\ncron = ["5,35 6-18 * * MON-FRI", "*/5 0 1 JAN *"]\n'
+        'repository = "acme/*"\ntimezone = "Europe/Berlin"\nlate_minutes = 10\n'
+    )
+    assert rules_of(load_settings({"PHOENIX_CONFIG": str(file)})).schedules == [
+        ("%", "nightly.yml", "0 2 * * *", "UTC", 30),
+        ("acme/%", "Scan", "5,35 6-18 * * MON-FRI", "Europe/Berlin", 10),
+        ("acme/%", "Scan", "*/5 0 1 JAN *", "Europe/Berlin", 10),
     ]
 
 

@@ -12,6 +12,7 @@ from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds, rebuilt_rows
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import rules_of
+from phoenix_metrics.warehouse.schedules import expand_schedules
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 
@@ -91,6 +92,7 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[
     with writing(home()) as connection:
         load_seeds(connection, rules_of(load_settings(os.environ)))
         loaded = load_landing(connection, home(), MODELS)
+        expand_schedules(connection)
         findings = [run_check(connection, check) for model in STAGING for check in checks_of(model)]
     for file, reason in loaded.set_aside.items():
         context.log.warning("landing file %s was set aside: %s", file, reason)

@@ -31,6 +31,7 @@ from phoenix_metrics.settings.tables import (
     FailureRule,
     RunnerPrice,
     RunnerRule,
+    Schedule,
     variables_of,
 )
 from phoenix_metrics.settings.values import (
@@ -152,6 +153,9 @@ class Settings(BaseSettings):
     budgets: Budgets = Field(Budgets(), description="USD a month in total, by team and by repository: [budgets]")
     failure_rules: tuple[FailureRule, ...] = Field(
         (), description="why jobs and deployments failed: [[failure_rules]], before our own, the first match wins"
+    )
+    schedules: tuple[Schedule, ...] = Field(
+        (), description="workflows that have to start by a schedule, and when: [[schedules]]"
     )
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")

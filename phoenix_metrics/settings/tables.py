@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from phoenix_metrics.settings.values import Folder, Glob, Names, Patterns, Sku, Url, Usd, class_name
+from phoenix_metrics.settings.values import (
+    Crons,
+    Folder,
+    Glob,
+    Names,
+    Patterns,
+    Sku,
+    TimeZone,
+    Url,
+    Usd,
+    class_name,
+)
 
 PREFIX = "PHOENIX_"
 
@@ -102,6 +113,18 @@ class FailureRule(BaseModel):
         return self
 
 
+class Schedule(BaseModel):
+    """When a workflow has to start: by its name or file, in the repositories that match a glob."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    workflow: str
+    cron: Crons
+    timezone: TimeZone = "UTC"
+    repository: Glob = "*"
+    late_minutes: int = Field(30, ge=1)
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -117,4 +140,5 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "prices": RunnerPrice,
     "budgets": Budgets,
     "failure_rules": FailureRule,
+    "schedules": Schedule,
 }

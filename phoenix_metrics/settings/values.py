@@ -1,22 +1,26 @@
 """Values that settings take: how a text becomes one, and what is accepted."""
 
 import re
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
+from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError
 from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-CONTEXT = (  # what goes with the runs
-    *("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing"),
-)
+# What goes with the runs.
+CONTEXT = ("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing")
 _CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SKU = re.compile(r"[a-z0-9_]+")
 _SPAN = re.compile(r"(\d+)([smhd])")
+_CRON = re.compile(r"[\dA-Za-z*/,-]+( [\dA-Za-z*/,-]+){4}")
+_MOST_OFTEN = timedelta(minutes=5)  # GitHub starts no workflow more often
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -79,6 +83,30 @@ def class_name(value: str) -> str:
     return value
 
 
+def _crons(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+def _cron(value: str) -> str:
+    text = " ".join(value.split())
+    if not _CRON.fullmatch(text):
+        raise ValueError('five fields such as "0 2 * * *"')
+    try:
+        starts = list(islice(CronSim(text, datetime(2024, 1, 1, tzinfo=UTC)), 300))
+    except CronSimError as error:
+        raise ValueError(f'five fields such as "0 2 * * *" ({error})') from None
+    if any(after - before < _MOST_OFTEN for before, after in pairwise(starts)):
+        raise ValueError("at least 5 minutes between two starts, as GitHub has it")
+    return text
+
+
+def _timezone(value: str) -> str:
+    try:
+        return ZoneInfo(value).key
+    except (KeyError, ValueError, OSError):
+        raise ValueError("a time zone such as UTC or Europe/Berlin") from None
+
+
 def _span(value: object) -> object:
     if isinstance(value, str):
         match = _SPAN.fullmatch(value.strip())
@@ -128,6 +156,8 @@ Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
 Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
 Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
+Crons = Annotated[tuple[Annotated[str, AfterValidator(_cron)], ...], BeforeValidator(_crons), Field(min_length=1)]
+TimeZone = Annotated[str, AfterValidator(_timezone)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]

@@ -25,6 +25,11 @@ _NARROWED_BY = {  # the first of these columns that a table has tells which of i
     "head_sha": ("run_id", "head_sha"),
     "workflow_id": ("workflow_id", "run_id"),
 }
+_UNTOLD_TYPES = (  # an empty file tells none
+    ("seeds.application_rules", "rank", "bigint"),
+    ("seeds.schedules", "late_minutes", "bigint"),
+    ("seeds.schedule_starts", "expected_at", "timestamp"),
+)
 
 
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
@@ -55,7 +60,8 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -
     with transaction(connection):
         for table, path in seed_files().items():
             connection.execute(f"create or replace table {table} as from read_csv(?, header = true)", [str(path)])
-        connection.execute("alter table seeds.application_rules alter rank type bigint")  # an empty file tells no types
+        for table, column, kind in _UNTOLD_TYPES:
+            connection.execute(f"alter table {table} alter {column} type {kind}")
         for name, rows in vars(rules).items():
             if name != "failure_rules":  # they come before those of the seed, and take no place
                 _clear(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)

@@ -1,4 +1,4 @@
-"""Rules that were set about deliveries, teams, runners, prices and failures, as rows of the seeds they go into."""
+"""Rules that were set about deliveries, teams, costs, failures and schedules, as rows of the seeds they go into."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,6 +24,7 @@ class Rules:
     own_prices: Rows = ()
     spending_limits: Rows = ()
     failure_rules: Rows = ()
+    schedules: Rows = ()
 
 
 NO_RULES = Rules()
@@ -49,6 +50,11 @@ def rules_of(settings: Settings) -> Rules:
         own_prices=[(price.sku, price.usd_per_minute, price.valid_from) for price in settings.prices],
         spending_limits=_spending_limits(settings.budgets),
         failure_rules=list(_failure_rules(settings.failure_rules)),
+        schedules=[
+            (like_pattern(one.repository), one.workflow, cron, one.timezone, one.late_minutes)
+            for one in settings.schedules
+            for cron in one.cron
+        ],
     )
 
 

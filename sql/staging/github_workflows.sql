@@ -11,7 +11,7 @@ with described as (
         repository_id,
         fetched_at,
         payload,
-        from_json(payload, '{"id": "BIGINT", "name": "VARCHAR", "path": "VARCHAR", "state": "VARCHAR"}') as workflow
+        from_json(payload, '{"id": "BIGINT", "name": "VARCHAR", "path": "VARCHAR", "state": "VARCHAR", "created_at": "VARCHAR"}') as workflow
     from landing.github_workflows
 )
 select
@@ -20,6 +20,7 @@ select
     workflow.name as name,           -- Its title; GitHub gives the path when it has none.
     workflow.path as path,           -- Its file.
     workflow.state as state,         -- active, deleted, disabled_manually, …
+    cast(cast(workflow.created_at as timestamptz) at time zone 'UTC' as timestamp) as created_at,  -- When its file was added, UTC.
     md5(payload) as payload_digest,  -- Lets ingestion land a description only when it changed. #version
     fetched_at as first_seen_at,     -- When we first knew of it, UTC. #earliest
     fetched_at                       -- When we read it, UTC. #version

@@ -32,7 +32,8 @@ from phoenix_metrics.demo.scenes import SceneLog, SceneName
 from phoenix_metrics.demo.truth.operations import Life, Player
 from phoenix_metrics.demo.truth.story import tables
 from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR
-from phoenix_metrics.settings import Settings, load_settings
+from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
+from phoenix_metrics.warehouse.rules import Rules, rules_of
 from tests.conftest import publish_landing
 from tests.demo.conftest import _free_port as free_port
 
@@ -119,7 +120,7 @@ def collect(home: Path, organisation: Organisation, moments: Sequence[int]) -> C
             if at in turns:
                 requests.post(f"{address}/_control", posted, timeout=60).raise_for_status()
             read(settings, clock, with_github=at in (*GITHUB_READ_AT, organisation.now))
-    publish_landing(home)
+    publish_landing(home, Rules(schedules=rules_of(settings).schedules))
     return Collected(home, organisation)
 
 
@@ -139,6 +140,7 @@ def settings_of(address: str, home: Path) -> Settings:
     return load_settings(
         {
             "PHOENIX_HOME": str(home),
+            "PHOENIX_CONFIG": str(CHECKOUT / "phoenix_metrics" / "demo" / "phoenix.toml"),
             "PHOENIX_GITHUB_API_URL": address,
             "PHOENIX_GITHUB_ORGANIZATIONS": "phoenix",
             "PHOENIX_GITHUB_TOKEN": "demo",

@@ -5,6 +5,8 @@ The truth is worked out from the story (`phoenix_metrics/demo/truth/`), never fr
 
 import csv
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ import pytest
 from phoenix_metrics.demo.truth.rows import COLUMNS, TruthError
 from phoenix_metrics.demo.truth.story import write_truth
 from phoenix_metrics.demo.universe import DAY
+from phoenix_metrics.demo.workflows import WORKFLOWS
 from tests.conftest import rows
 from tests.demo.collected import HISTORIES, START, Collected, Organisation, Row, collect, telling_moments
 from tests.demo.failures import job_classes, malformed
 from tests.test_cli import phoenix
 
+NEEDS = {job.name: job.needs for workflow in WORKFLOWS for job in workflow.jobs}
+PLATFORM = "phoenix/platform"
 PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Failed", "error": "Error"}
 
 
@@ -183,6 +188,41 @@ def test_failures_have_the_class_of_their_cause(collected: Collected) -> None:
     assert {tuple(row.values()) for row in rows(collected.home, query)} == malformed(collected.truth)
 
 
+def test_critical_paths_found_from_times_are_those_of_the_needs(collected: Collected) -> None:
+    """Times tell the same path, unless ends lie within a second; its parts sum to the run's duration exactly."""
+    ran = [job for job in collected.truth["jobs"] if job["duration_seconds"] is not None]
+    expected, durations = {}, {}
+    for run in collected.truth["runs"]:
+        jobs = [job for job in ran if (job["run_id"], job["run_attempt"]) == (run["run_id"], run["attempt_count"])]
+        if jobs and run["outcome"] in ("success", "failure"):
+            expected[run["run_id"]], durations[run["run_id"]] = _path_by_needs(jobs), run["duration_seconds"]
+    found: dict[int, list[Row]] = {}
+    for row in rows(collected.home, "from marts.critical_path_jobs order by run_id, position"):
+        found.setdefault(int(str(row["run_id"])), []).append(row)
+    parts = ("execution_seconds", "queue_seconds", "handover_seconds")
+    assert {run: sum(row[part] for row in path for part in parts) for run, path in found.items()} == durations
+    assert set(found) == set(expected)
+    differing = [run for run, path in found.items() if [row["job_id"] for row in path] != expected[run]]
+    assert [run for run in differing if not _ends_coincide([job for job in ran if job["run_id"] == run])] == []
+    assert len(differing) <= 0.01 * len(found)
+
+
+def test_every_nightly_build_came(collected: Collected) -> None:
+    """Each night has the run that its schedule brought, in time; where no schedule is told, nothing is assumed."""
+    built = [run for run in collected.truth["runs"] if run["event"] == "schedule"]
+    nights = {run["run_id"]: run["created_at"] for run in built if run["repository"] == PLATFORM}
+    found = rows(collected.home, f"select *, {at('started_at')} from marts.scheduled_starts order by expected_at")
+    assert {row["run_id"]: row["started_at"] for row in found} == nights
+    assert [(row["expected_at"], row["state"]) for row in found] == [
+        (datetime(2025, 1, 6 + day, 2), "on_time")  # noqa: DTZ001  # as the store has it
+        for day in range(len(nights))
+    ]
+    states = {
+        row["repository"]: (row["state"], row["on_time_count"]) for row in rows(collected.home, "from marts.schedules")
+    }
+    assert states == {run["repository"]: ("unknown", None) for run in built} | {PLATFORM: ("ok", len(nights))}
+
+
 def test_nothing_is_missing(collected: Collected) -> None:
     """Argo CD's own counters agree, and no gap is stated."""
     for row in rows(collected.home, "from marts.argocd_audit"):
@@ -308,6 +348,26 @@ def _gaps(collected: Collected, found: list[Row]) -> dict[str, int]:
         )
         gaps[name] = seen[-1] - seen[0] + 1 - len(seen) if seen else 0
     return gaps
+
+
+def _path_by_needs(jobs: list[Row]) -> list[int]:
+    """Return the ids of the jobs an attempt took its time with, by what the workflow files need, the first first."""
+    path: list[Row] = []
+    awaited = jobs
+    while awaited:
+        last = max(job["completed_at"] for job in awaited)
+        path.insert(0, min((job for job in awaited if job["completed_at"] == last), key=lambda job: job["started_at"]))
+        awaited = [job for job in jobs if _name(job) in NEEDS[_name(path[0])]]
+    return [job["job_id"] for job in path]
+
+
+def _ends_coincide(jobs: list[Row]) -> bool:
+    ends = sorted(datetime.fromisoformat(job["completed_at"]) for job in jobs)
+    return any(after - before <= timedelta(seconds=1) for before, after in pairwise(ends))
+
+
+def _name(job: Row) -> str:
+    return job["job"].partition(" (")[0]
 
 
 def _built_at(truth: dict[str, list[Row]], delivered: Row) -> str:

@@ -1,0 +1,224 @@
+/*
+Critical path of each run: the jobs that its duration is made of, each with the wait before it.
+
+Grain: run_id, position
+Rebuilt by: run_id
+Covers the latest attempt of runs that succeeded or failed and whose jobs are known. GitHub creates a job when all it needs is done (in
+recorded answers 1 to 16 s after the last of them ended, never before), so the job before another one on the path is the one that ended
+last before the other was created; the path is followed from the job that ended last to the attempt's start. The four parts of all
+positions sum to the attempt's duration. A gap of at most 20 s before a job's creation is GitHub handing over, a longer one is
+unexplained: an approval, a concurrency group, a timer, or jobs that are not known. Where a job's creation is unknown, as before 2023 or
+of jobs that came by GraphQL, the path begins with it and all the time before its start is unexplained. A job that it does not need but
+that ended in the seconds between can be taken for the one before it; the parts then differ by those seconds. A path is followed over its
+last 16 jobs; the time before them is unexplained.
+*/
+with attempts as (
+    select
+        run_id,
+        run_attempt,
+        workflow_id,
+        outcome,
+        started_at,
+        completed_at,
+        day
+    from marts.run_attempts
+    where is_latest and outcome in ('success', 'failure') and duration_seconds is not null and not is_duration_fallback
+),
+
+executed as (
+    select
+        jobs.run_id,
+        jobs.job_id,
+        jobs.job_base,
+        jobs.created_at,
+        jobs.started_at,
+        jobs.completed_at,
+        row_number() over (partition by jobs.run_id order by jobs.completed_at, jobs.started_at desc, jobs.job_id) as job_rank
+    from marts.jobs as jobs
+    inner join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
+    where jobs.is_executed and jobs.completed_at >= attempts.started_at
+),
+
+moments as (
+    select
+        run_id,
+        completed_at as moment,
+        0 as created_rank,
+        1 as ended_count
+    from executed
+    union all
+    select
+        run_id,
+        created_at,
+        job_rank,
+        0
+    from executed
+    where created_at is not null
+),
+
+preceded as (
+    select
+        run_id,
+        created_rank as job_rank,
+        sum(ended_count) over (
+            partition by run_id
+            order by moment, ended_count desc
+            rows between unbounded preceding and current row
+        ) as ended_before_count
+    from moments
+),
+
+linked as (
+    select
+        executed.run_id,
+        executed.job_rank,
+        least(coalesce(preceded.ended_before_count, 0), executed.job_rank - 1) as previous_rank
+    from executed
+    left join preceded on preceded.run_id = executed.run_id and preceded.job_rank = executed.job_rank
+),
+
+hops as (  -- from a job to the one before it
+    select
+        run_id,
+        job_rank,
+        previous_rank
+    from linked
+    where previous_rank > 0
+),
+
+hops_2 as (  -- to the second before it, and so on
+    select
+        hops.run_id,
+        hops.job_rank,
+        further.previous_rank
+    from hops
+    inner join hops as further on further.run_id = hops.run_id and further.job_rank = hops.previous_rank
+),
+
+hops_4 as (
+    select
+        hops_2.run_id,
+        hops_2.job_rank,
+        further.previous_rank
+    from hops_2
+    inner join hops_2 as further on further.run_id = hops_2.run_id and further.job_rank = hops_2.previous_rank
+),
+
+hops_8 as (
+    select
+        hops_4.run_id,
+        hops_4.job_rank,
+        further.previous_rank
+    from hops_4
+    inner join hops_4 as further on further.run_id = hops_4.run_id and further.job_rank = hops_4.previous_rank
+),
+
+last_job as (
+    select
+        run_id,
+        max(job_rank) as job_rank
+    from executed
+    group by run_id
+),
+
+last_2 as (
+    select * from last_job
+    union all
+    select
+        hops.run_id,
+        hops.previous_rank
+    from last_job
+    inner join hops on hops.run_id = last_job.run_id and hops.job_rank = last_job.job_rank
+),
+
+last_4 as (
+    select * from last_2
+    union all
+    select
+        hops_2.run_id,
+        hops_2.previous_rank
+    from last_2
+    inner join hops_2 on hops_2.run_id = last_2.run_id and hops_2.job_rank = last_2.job_rank
+),
+
+last_8 as (
+    select * from last_4
+    union all
+    select
+        hops_4.run_id,
+        hops_4.previous_rank
+    from last_4
+    inner join hops_4 on hops_4.run_id = last_4.run_id and hops_4.job_rank = last_4.job_rank
+),
+
+path as (
+    select * from last_8
+    union all
+    select
+        hops_8.run_id,
+        hops_8.previous_rank
+    from last_8
+    inner join hops_8 on hops_8.run_id = last_8.run_id and hops_8.job_rank = last_8.job_rank
+),
+
+followed as (
+    select
+        attempts.*,
+        executed.job_id,
+        executed.job_base,
+        executed.created_at as job_created_at,
+        executed.started_at as job_started_at,
+        executed.completed_at as job_completed_at,
+        row_number() over of_run as position,
+        coalesce(lag(executed.completed_at) over of_run, attempts.started_at) as ready_at
+    from path
+    inner join executed on executed.run_id = path.run_id and executed.job_rank = path.job_rank
+    inner join attempts on attempts.run_id = path.run_id
+    window of_run as (partition by path.run_id order by path.job_rank)
+),
+
+independent as (  -- when the last job of another name ended that was there before this one had ended
+    select
+        followed.run_id,
+        followed.position,
+        max(executed.completed_at) as ends_at
+    from followed
+    inner join executed
+        on executed.run_id = followed.run_id
+        and executed.job_base <> followed.job_base
+        and coalesce(executed.created_at, executed.started_at) < followed.job_completed_at
+    group by followed.run_id, followed.position
+),
+
+bounded as (  -- no part is negative, whatever the clocks say
+    select
+        *,
+        case when job_created_at is not null then least(greatest(job_created_at, ready_at), job_completed_at) end as eligible_at,
+        least(greatest(job_started_at, coalesce(job_created_at, ready_at), ready_at), job_completed_at) as began_at
+    from followed
+),
+
+measured as (
+    select
+        *,
+        (epoch_us(job_completed_at) - epoch_us(began_at)) / 1000000.0 as execution_seconds,
+        (epoch_us(began_at) - epoch_us(eligible_at)) / 1000000.0 as queue_seconds,
+        (epoch_us(coalesce(eligible_at, began_at)) - epoch_us(ready_at)) / 1000000.0 as gap_seconds
+    from bounded
+)
+select
+    measured.run_id as run_id,                                                            -- The run. #not_null
+    run_attempt,                                                                          -- Its latest attempt. #not_null
+    measured.position as position,                                                        -- 1 for the job that the attempt began with. #not_null
+    job_id,                                                                               -- The job. #not_null
+    workflow_id,                                                                          -- GitHub's id of the workflow.
+    outcome,                                                                              -- How the run ended. #in(success, failure)
+    job_base,                                                                             -- The job's name without its matrix.
+    execution_seconds,                                                                    -- From the start of its execution to its end. #not_null
+    coalesce(queue_seconds, 0) as queue_seconds,                                          -- From its creation to the start of its execution; 0 where its creation is unknown. #not_null
+    case when eligible_at is not null and gap_seconds <= 20 then gap_seconds else 0 end as handover_seconds,  -- From the end of the job before it, or the attempt's start, to its creation. #not_null
+    case when eligible_at is not null and gap_seconds <= 20 then 0 else gap_seconds end as unexplained_seconds,  -- The same where it is over 20 s, or where its creation is unknown. #not_null
+    (epoch_us(completed_at) - epoch_us(coalesce(independent.ends_at, started_at))) / 1000000.0 as margin_seconds,  -- How much sooner the run could end at most: jobs of another name that were there before this one had ended do not wait for it. #not_null
+    day                                                                                   -- UTC day on which the run was created. #not_null
+from measured
+left join independent on independent.run_id = measured.run_id and independent.position = measured.position

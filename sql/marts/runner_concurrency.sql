@@ -1,0 +1,144 @@
+/*
+How many jobs ran and waited at the same time, by kind of runner and hour, over the last 7 days.
+
+Grain: hour, runner
+Exact: every start and end of a job is an event, and between two events nothing changes. A job counts in every hour in which it ran or
+waited; one that ends in the second in which another starts does not run beside it. It waits from its creation to the start of its
+execution, or to its end if it never ran. A job that has not ended runs, or waits, up to the newest pass of ingestion; the hour under way
+then is left out. A kind of runner has a row for each hour from its first job on. Labels that name one run count as the same, as in
+queue_hourly.
+*/
+with clock as (
+    select
+        date_trunc('hour', max(finished_at)) as until,
+        date_trunc('hour', max(finished_at)) - interval 7 days as since
+    from staging.github_syncs
+),
+
+recent as (
+    select
+        regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g') as runner,
+        jobs.is_executed or (jobs.outcome = 'open' and jobs.status = 'in_progress') as is_running,
+        jobs.created_at,
+        jobs.started_at,
+        coalesce(jobs.completed_at, clock.until) as completed_at
+    from marts.jobs as jobs
+    cross join clock
+    where not jobs.is_carried_over
+        and jobs.outcome <> 'skipped'
+        and coalesce(jobs.completed_at, clock.until) > clock.since
+        and coalesce(jobs.created_at, jobs.started_at) < clock.until
+),
+
+spans as (
+    select
+        runner,
+        1 as running,
+        0 as waiting,
+        started_at as begins_at,
+        completed_at as ends_at
+    from recent
+    where is_running
+    union all
+    select
+        runner,
+        0,
+        1,
+        created_at,
+        case when is_running then started_at else completed_at end
+    from recent
+),
+
+cut as (
+    select
+        spans.runner,
+        spans.running,
+        spans.waiting,
+        greatest(spans.begins_at, clock.since) as begins_at,
+        least(spans.ends_at, clock.until) as ends_at
+    from spans
+    cross join clock
+    where spans.begins_at < spans.ends_at and spans.begins_at < clock.until and spans.ends_at > clock.since
+),
+
+hours as (
+    select cast(unnest(generate_series(since, until - interval 1 hour, interval 1 hour)) as timestamp) as hour
+    from clock
+),
+
+runners as (
+    select
+        runner,
+        min(begins_at) as first_at
+    from cut
+    group by runner
+),
+
+changes as (
+    select
+        runner,
+        begins_at as moment,
+        running,
+        waiting
+    from cut
+    union all
+    select
+        runner,
+        ends_at,
+        -running,
+        -waiting
+    from cut
+    union all  -- so that no stretch between two changes lies in two hours
+    select
+        runners.runner,
+        hours.hour,
+        0,
+        0
+    from runners
+    inner join hours on hours.hour >= date_trunc('hour', runners.first_at)
+),
+
+moments as (
+    select
+        runner,
+        moment,
+        sum(running) as running,
+        sum(waiting) as waiting
+    from changes
+    group by runner, moment
+),
+
+stretches as (
+    select
+        runner,
+        moment,
+        sum(running) over so_far as running,
+        sum(waiting) over so_far as waiting,
+        coalesce(lead(moment) over (partition by runner order by moment), clock.until) as next_moment,
+        clock.until
+    from moments
+    cross join clock
+    window so_far as (partition by runner order by moment rows between unbounded preceding and current row)
+),
+
+timed as (
+    select
+        date_trunc('hour', moment) as hour,
+        runner,
+        running,
+        waiting,
+        (epoch_us(next_moment) - epoch_us(moment)) / 1000000.0 as seconds,
+        max(running) over (partition by runner, date_trunc('hour', moment)) as running_max
+    from stretches
+    where moment < until
+)
+select
+    hour,                                                                            -- The hour begins here, UTC. #not_null
+    runner,                                                                          -- Kind of runner: its labels, else its group. #not_null
+    cast(max(running_max) as bigint) as running_max,                                 -- Most jobs that ran at the same time.
+    sum(running * seconds) / 3600 as running_mean,                                   -- Jobs that ran, averaged over the hour.
+    cast(max(case when running = running_max then waiting end) as bigint) as waiting_at_peak,  -- Most jobs that waited while so many ran.
+    cast(max(waiting) as bigint) as waiting_max,                                     -- Most jobs that waited at the same time.
+    sum(waiting * seconds) / 3600 as waiting_mean                                    -- Jobs that waited, averaged over the hour.
+from timed
+group by hour, runner

@@ -1,0 +1,112 @@
+/*
+Schedules of workflows: how many starts they foresaw over the last 28 days, and how many came in time, late or not at all.
+
+Grain: repository, workflow
+A workflow that ran by a schedule that nobody has told is unknown: whether a start is missing cannot be said. A schedule in phoenix.toml
+that fits no workflow is not_found, and shown as it was written. Percentiles are exact, over the starts that brought a run.
+*/
+with clock as (
+    select max(finished_at) as as_of
+    from staging.github_syncs
+),
+
+told as (
+    select
+        schedules.repository_pattern,
+        schedules.workflow as told_workflow,
+        schedules.cron,
+        case when schedules.timezone = 'UTC' then schedules.cron else concat(schedules.cron, ' ', schedules.timezone) end as shown_cron,
+        workflows.repository,
+        workflows.workflow,
+        workflows.state
+    from seeds.schedules as schedules
+    left join marts.workflows as workflows
+        on lower(workflows.repository) like lower(schedules.repository_pattern)
+        and schedules.workflow in (workflows.workflow, workflows.path, replace(workflows.path, '.github/workflows/', ''))
+),
+
+known as (
+    select
+        coalesce(repository, replace(repository_pattern, '%', '*')) as repository,
+        coalesce(workflow, told_workflow) as workflow,
+        string_agg(distinct shown_cron, '; ' order by shown_cron) as cron,
+        bool_or(workflow is not null) as is_found,
+        bool_and(coalesce(state like 'disabled%' or state = 'deleted', false)) as is_disabled,
+        max(state) as workflow_state
+    from told
+    group by coalesce(repository, replace(repository_pattern, '%', '*')), coalesce(workflow, told_workflow)
+),
+
+runs as (
+    select
+        repository,
+        workflow,
+        count(*) as run_count,
+        max(created_at) as last_started_at
+    from marts.workflow_runs
+    cross join clock
+    where event = 'schedule' and created_at > clock.as_of - interval 28 days
+    group by repository, workflow
+),
+
+counted as (
+    select
+        repository,
+        workflow,
+        count(*) as expected_count,
+        count(*) filter (where state = 'on_time') as on_time_count,
+        count(*) filter (where state = 'late') as late_count,
+        count(*) filter (where state = 'missed') as missed_count,
+        count(*) filter (where state = 'disabled') as disabled_count,
+        count(*) filter (where state = 'pending') as pending_count,
+        quantile_cont(delay_seconds, 0.5) as delay_p50_seconds,
+        quantile_cont(delay_seconds, 0.95) as delay_p95_seconds,
+        max(expected_at) filter (where state = 'missed') as last_missed_at,
+        max(expected_at) as last_expected_at
+    from marts.scheduled_starts
+    group by repository, workflow
+),
+
+last_settled as (
+    select
+        repository,
+        workflow,
+        state
+    from marts.scheduled_starts
+    where state <> 'pending'
+    qualify row_number() over (partition by repository, workflow order by expected_at desc, workflow_id desc) = 1
+)
+select
+    coalesce(known.repository, runs.repository) as repository,              -- owner/name; the glob as it was told where nothing fits it. #not_null
+    coalesce(known.workflow, runs.workflow) as workflow,                    -- Name of the workflow. #not_null
+    known.cron as cron,                                                     -- When it has to start, with the time zone unless that is UTC; NULL if nobody has told.
+    case
+        when known.cron is null then 'unknown'
+        when not known.is_found then 'not_found'
+        when known.is_disabled then 'disabled'
+        when last_settled.state = 'missed' then 'missed'
+        when last_settled.state = 'late' then 'late'
+        when last_settled.state = 'on_time' then 'ok'
+        else 'pending'
+    end as state,                                                           -- How its newest start went that is not pending. #in(ok, late, missed, disabled, pending, unknown, not_found)
+    known.workflow_state as workflow_state,                                 -- State of the workflow at GitHub, such as disabled_inactivity.
+    counted.expected_count as expected_count,                               -- Starts foreseen; NULL where no schedule is known.
+    counted.on_time_count as on_time_count,                                 -- Starts in time.
+    counted.late_count as late_count,                                       -- Starts that came late.
+    counted.missed_count as missed_count,                                   -- Starts that did not come.
+    counted.disabled_count as disabled_count,                               -- Starts that could not come: the workflow is disabled.
+    counted.pending_count as pending_count,                                 -- Starts that can still come in time.
+    coalesce(runs.run_count, 0) as run_count,                               -- Runs that a schedule started.
+    counted.delay_p50_seconds as delay_p50_seconds,                         -- Median delay of the starts that came.
+    counted.delay_p95_seconds as delay_p95_seconds,                         -- 95th percentile of it.
+    counted.last_expected_at as last_expected_at,                           -- The newest start foreseen, UTC.
+    counted.last_missed_at as last_missed_at,                               -- The newest start that did not come, UTC.
+    runs.last_started_at as last_started_at                                 -- The newest run that a schedule started, UTC.
+from known
+full join runs on runs.repository = known.repository and runs.workflow = known.workflow
+left join counted
+    on counted.repository = coalesce(known.repository, runs.repository)
+    and counted.workflow = coalesce(known.workflow, runs.workflow)
+left join last_settled
+    on last_settled.repository = coalesce(known.repository, runs.repository)
+    and last_settled.workflow = coalesce(known.workflow, runs.workflow)
