@@ -9,7 +9,7 @@ import dagster as dg
 
 from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+from phoenix_metrics.warehouse.marts import build_mart, load_seeds, rebuilt_rows
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.staging import load_landing
@@ -122,7 +122,7 @@ def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[An
                 continue
             row_count = build_mart(connection, model, MODELS)
             yield dg.MaterializeResult(asset_key=asset_key(model.table), metadata={"dagster/row_count": row_count})
-            findings = [run_check(connection, c, only_touched=bool(model.rebuilt_by)) for c in checks_of(model)]
+            findings = [run_check(connection, c, scope=rebuilt_rows(model)) for c in checks_of(model)]
             yield from (
                 check_result(finding) for finding in findings if _key(finding) in context.selected_asset_check_keys
             )

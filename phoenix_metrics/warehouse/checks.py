@@ -51,9 +51,8 @@ def check_rule(rule: Model) -> Check:
     return Check(rule.name, "snapshot", rule.description, ((rule.name, f"select count(*) from ({rule.query})"),))
 
 
-def run_check(connection: duckdb.DuckDBPyConnection, check: Check, *, only_touched: bool = False) -> Finding:
-    """Count the rows that break a check, over the whole table or over touched days only."""
-    scope = "day in (select day from meta.touched_days)" if only_touched else "true"
+def run_check(connection: duckdb.DuckDBPyConnection, check: Check, *, scope: str = "true") -> Finding:
+    """Count the rows that break a check, over the whole table or over the rows for which a condition holds."""
     counts = {part: scalar(connection, query.format(scope=scope)) for part, query in check.queries}
     return Finding(check, {part: count for part, count in counts.items() if count})
 

@@ -1,4 +1,4 @@
-"""Marts from staging: built by their models, whole or only for the days that were touched."""
+"""Marts from staging: built by their models, whole or only for the days and commits that were touched."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,12 +10,19 @@ from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
+_TOUCHED_DAY = "day in (select day from meta.touched_days)"
+_TOUCHED = {
+    "day": _TOUCHED_DAY,
+    "run_id": f"run_id in (select run_id from staging.github_run_attempts where {_TOUCHED_DAY})",
+    "head_sha": f"head_sha in (select head_sha from staging.github_run_attempts where {_TOUCHED_DAY})",
+}
+
 
 def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
-    Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
-    it. Both give the same rows.
+    Only the rows of touched days are rebuilt, or of the commits that have a run on one; when the mart's text, or that
+    of anything upstream, has changed, all of it. Both give the same rows.
     """
     signature = _signature(model, models or load_models(), {})
     with transaction(connection):
@@ -27,6 +34,13 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
         connection.execute("delete from meta.models where model = ?", [model.table])
         connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
     return scalar(connection, f"select count(*) from {model.table}")
+
+
+def rebuilt_rows(model: Model) -> str:
+    """Return the condition for the rows of a mart that bringing it up to date may have changed."""
+    if model.rebuilt_by is None:
+        return "true"
+    return _TOUCHED["head_sha" if model.rebuilt_by == "head_sha" else "day"]
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -67,12 +81,12 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Replace the rows of touched days, reading nothing but those days."""
-    day = "day in (select day from meta.touched_days)"
-    touched = {
-        "day": day,
-        "run_id": f"run_id in (select run_id from staging.github_run_attempts where {day})",
-    }
+    """Replace the rows of touched days, or of commits with a run on one, reading nothing but those."""
+    touched = _TOUCHED
+    if model.rebuilt_by == "head_sha":
+        runs = f"select run_id from staging.github_run_attempts where {_TOUCHED['head_sha']}"
+        connection.execute(f"create or replace temp table touched_runs as {runs}")
+        touched = {"run_id": "run_id in (select run_id from touched_runs)", "head_sha": _TOUCHED["head_sha"]}
     narrowed = {}
     for table in model.upstream:
         columns = _columns(connection, table)

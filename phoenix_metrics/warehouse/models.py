@@ -53,7 +53,8 @@ class Model:
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
     greater wins, and a change touches the days of the runs that share its `touches` column. A mart with `rebuilt_by`
-    ("run_id" or "day") is rebuilt only where runs were touched, any other mart as a whole.
+    ("run_id" or "day") is rebuilt only where runs were touched, one rebuilt by "head_sha" only for the commits of such
+    runs, but from all their runs, however far apart; any other mart as a whole.
     """
 
     schema: str
