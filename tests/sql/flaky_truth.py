@@ -192,14 +192,13 @@ def flaky_jobs(story: Story) -> list[Row]:
         evidence = [(one, proofs[one.job_id]) for one in recent if one.job_id in proofs]
         evidence += [(one, "L4") for one in suspected if len(suspected) > 1]
         if evidence:
-            known = [one for one in tries if one.job_id in proofs]
-            rows.append(_flaky_job(workflow_id, name, recent, evidence, known, newest))
+            first = min((one.completed_at for one in tries if one.job_id in proofs), default=None)
+            row = _flaky_job(recent, evidence, newest)
+            rows.append({"workflow_id": workflow_id, "job": name, "first_seen_at": first, **row})
     return rows
 
 
-def _flaky_job(
-    workflow_id: int, name: str, recent: list[Try], evidence: list[tuple[Try, str]], known: list[Try], newest: date
-) -> Row:
+def _flaky_job(recent: list[Try], evidence: list[tuple[Try, str]], newest: date) -> Row:
     proven = [one for one, level in evidence if level in ("L1", "L2")]
     decided = [one for one in recent if one.outcome in ("success", "failure")]
     passed = [one for one in decided if one.outcome == "success"]
@@ -209,8 +208,6 @@ def _flaky_job(
     low, high = wilson(flaky, observed)
     levels = [level for _, level in evidence]
     return {
-        "workflow_id": workflow_id,
-        "job": name,
         "level": min(levels),
         "flaky_count": flaky,
         "observation_count": observed,
@@ -224,7 +221,6 @@ def _flaky_job(
         "success_count": len(passed),
         "hint_count": levels.count("L2x"),
         "suspicion_count": levels.count("L4"),
-        "first_seen_at": min((one.completed_at for one in known), default=None),
         "last_seen_at": last,
         "success_count_since": since,
         "is_healed": since >= 5 and newest - last.date() >= timedelta(days=14),

@@ -36,7 +36,7 @@ def opened(open_store: OpenStore) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def test_findings_and_ratios_are_what_the_definitions_say(open_store: OpenStore) -> None:
-    """Evidence, levels, ratios, intervals, healing and losses agree with plain Python; ratios lie in their intervals."""
+    """Evidence, levels, ratios, healing and losses agree with plain Python; ratios lie in their intervals."""
     with opened(open_store) as connection:
 
         @given(story=stories())
@@ -47,7 +47,9 @@ def test_findings_and_ratios_are_what_the_definitions_say(open_store: OpenStore)
             for name in ("run_flakes", "job_flakes", "flaky_jobs"):
                 expected: list[Row] = getattr(flaky_truth, name)(story)
                 columns = list(expected[0]) if expected else ["1"]
-                assert rows_of(connection, f"marts.{name}", columns) == in_order(tuple(row.values()) for row in expected)
+                assert rows_of(connection, f"marts.{name}", columns) == in_order(
+                    tuple(row.values()) for row in expected
+                )
             query = "from marts.flaky_jobs where not (0 <= ratio_low and ratio_low <= flaky_ratio + 1e-12 "
             query += "and flaky_ratio <= ratio_high + 1e-12 and ratio_high <= 1 and flaky_count <= observation_count)"
             assert connection.execute(query).fetchall() == []
