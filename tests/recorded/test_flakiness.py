@@ -1,4 +1,4 @@
-"""What the queries of docs/definitions.md say of recordings: three years of apache/ozone, and two weeks of a test suite.
+"""What the queries of docs/definitions.md say of recordings: three years of apache/ozone, two weeks of a suite.
 
 The recordings are not part of the project; where they are absent these tests are skipped.
 """
@@ -67,7 +67,7 @@ def test_half_of_the_commits_that_ozone_built_again_show_both_outcomes(tmp_path:
 def test_tests_on_platforms_that_were_flaky(
     uploads: Uploads, settings: Settings, one_pass: Callable[..., object]
 ) -> None:
-    """70 of 2,132 tests on platforms were flaky in a report: 153 of 48,917 results, of which re-runs repeat 8 of 2,069."""
+    """70 of 2,132 tests on platforms were flaky in a report: 153 of 48,917 results, of which re-runs repeat 2,069."""
     outcomes = complete_outcomes()
     told = {(row["run_id"], row["run_attempt"]): row for row in table("runs")}
     for run_id in {key[0] for key in outcomes}:
@@ -85,12 +85,15 @@ def test_tests_on_platforms_that_were_flaky(
     read_reports(settings, one_pass)
     texts = ["".join(junit(cases)) for cases in outcomes.values()]
     assert (_count(texts, "<testcase"), _count(texts, "<flakyFailure")) == (48917, 153)
-    once = {(key[0], text): text for key, text in zip(outcomes, texts, strict=True)}.values()  # not run again in a re-run
+    once = {
+        (key[0], text): text for key, text in zip(outcomes, texts, strict=True)
+    }.values()  # not run again in a re-run
     assert (_count(once, "<testcase"), _count(once, "<flakyFailure")) == (46848, 145)
     assert rows(settings.home, documented("tests that were flaky in a report")) == [
         {"tests": 2132, "flaky_tests": 70, "results": 46848, "flaky_results": 145}
     ]
-    query = "select count(*) as n, count(distinct (test_id, platform)) as tests from marts.test_flakes where proof = 'report'"
+    counts = "count(*) as n, count(distinct (test_id, platform)) as tests"
+    query = f"select {counts} from marts.test_flakes where proof = 'report'"
     assert rows(settings.home, query) == [{"n": 145, "tests": 70}]
     query = "select count(*) as n from marts.flaky_tests where flaky_count > observation_count or flaky_ratio is null"
     assert rows(settings.home, query) == [{"n": 0}]
