@@ -1,4 +1,4 @@
-"""Marts from staging: built by their models, whole or only for the days that were touched."""
+"""Marts from staging: built by their models, whole or only for the days and commits that were touched."""
 
 import hashlib
 from collections.abc import Mapping

@@ -4,9 +4,33 @@ How the executions of a job turned out, over the runs that were created on a day
 Grain: day, repository, workflow, job_base
 Rebuilt by: day
 Counts every execution, so a job that was run again counts twice; carried-over jobs count nowhere. The members of a matrix are
-counted together. Percentiles are exact, over successful and failed executions.
+counted together. Percentiles are exact, over successful and failed executions. Flaky are jobs that failed and passed in attempts of
+one run; what other runs prove stands in marts.job_flakes, because it may come to light days later.
 */
-with counted as (
+with flaky_jobs as (
+    select distinct
+        day,
+        repository,
+        workflow,
+        job_base,
+        job,
+        run_id
+    from marts.job_flakes
+    where level = 'L1'
+),
+
+flaky as (
+    select
+        day,
+        repository,
+        workflow,
+        job_base,
+        count(*) as flaky_count
+    from flaky_jobs
+    group by day, repository, workflow, job_base
+),
+
+counted as (
     select
         day,
         repository,
@@ -35,10 +59,10 @@ with counted as (
     group by day, repository, workflow, job_base
 )
 select
-    day,                                                                          -- UTC day on which the runs were created. #not_null
-    repository,                                                                   -- owner/name. #not_null
-    workflow,                                                                     -- Name of the workflow. #not_null
-    job_base,                                                                     -- Name of the job without its matrix. #not_null
+    counted.day as day,                                                           -- UTC day on which the runs were created. #not_null
+    counted.repository as repository,                                             -- owner/name. #not_null
+    counted.workflow as workflow,                                                 -- Name of the workflow. #not_null
+    counted.job_base as job_base,                                                 -- Name of the job without its matrix. #not_null
     job_count,                                                                    -- Jobs, whatever became of them.
     success_count,                                                                -- Executions that succeeded.
     failure_count,                                                                -- Executions that failed or timed out.
@@ -53,10 +77,15 @@ select
     duration_p99_seconds,                                                         -- 99th percentile of duration.
     queue_count,                                                                  -- Jobs that queue_p95_seconds rests on.
     queue_p95_seconds,                                                            -- 95th percentile of queue time.
-    cast(null as bigint) as flaky_count,                                          -- Flaky findings; not looked for yet.
+    coalesce(flaky.flaky_count, 0) as flaky_count,                                -- Jobs that failed and passed in attempts of one run. #not_null
     job_seconds,                                                                  -- Execution time.
     billed_minutes,                                                               -- Billed minutes.
     cost_usd,                                                                     -- USD they cost, as far as known; NULL if of none.
     waste_usd,                                                                    -- Share of that whose work came to nothing.
     unpriced_count                                                                -- Ended jobs whose cost is not known; cost_usd lacks them.
 from counted
+left join flaky
+    on flaky.day = counted.day
+    and flaky.repository = counted.repository
+    and flaky.workflow = counted.workflow
+    and flaky.job_base = counted.job_base

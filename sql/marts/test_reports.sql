@@ -8,6 +8,8 @@ started when the artifact was uploaded. The job is, in this order: the one whose
 that were executing at the upload, the one whose full name stands in the artifact's name (of several the longest, if it holds the
 others); the one all of whose matrix values stand there; the only one. Otherwise it is NULL.
 A file with the same bytes as an earlier one of its run is a copy, as merged artifacts hold, and is not counted again.
+Where more than 80 % of the tests of a platform failed in an attempt, of at least five in complete reports, that is taken for a failure
+of the infrastructure, which says nothing about a test.
 */
 with artifacts as (
     select
@@ -158,7 +160,7 @@ only_one as (
     having count(*) = 1
 ),
 
-located as (
+sorted as (
     select
         files.*,
         artifacts.name as artifact,
@@ -175,6 +177,34 @@ located as (
     left join by_name on by_name.artifact_id = files.artifact_id
     left join by_matrix on by_matrix.artifact_id = files.artifact_id
     left join only_one on only_one.artifact_id = files.artifact_id
+),
+
+located as (
+    select
+        sorted.*,
+        coalesce(
+            sorted.state = 'parsed' and (passed_count > 0 or coalesce(declared_count, 0) <= case_count), false
+        ) as is_complete,
+        coalesce(
+            jobs.job,
+            regexp_replace(
+                regexp_replace(artifact, '[0-9a-f]{40}|[0-9]{5,}', '', 'g'), '(attempt|run)([-_. ]?)[0-9]+', '\1', 'g'
+            )
+        ) as platform
+    from sorted
+    left join marts.jobs as jobs on jobs.job_id = sorted.job_id
+),
+
+counted as (
+    select
+        run_id,
+        run_attempt,
+        platform,
+        sum(failed_count + error_count) as failure_count,
+        sum(passed_count + failed_count + error_count) as decided_count
+    from located
+    where is_complete and not is_copy
+    group by run_id, run_attempt, platform
 )
 select
     runs.repository as repository,                                     -- owner/name. #not_null
@@ -187,7 +217,7 @@ select
     located.report as report,                                          -- Name of the file in it; NULL where the row is about the artifact.
     case when is_copy then 'copy' else located.state end as state,     -- How reading it went. #in(parsed, copy, malformed, refused, not_junit, no_report, expired, failed)
     located.error as error,                                            -- Why it was not read, or not to its end, in a sentence.
-    coalesce(located.state = 'parsed' and (located.passed_count > 0 or coalesce(located.declared_count, 0) <= located.case_count), false) as is_complete,  -- Whether it was read to its end and does not list failures only.
+    is_complete,                                                       -- Whether it was read to its end and does not list failures only.
     is_copy,                                                           -- Whether the run holds the same bytes in an earlier file.
     located.suite_count as suite_count,                                -- Suites in it.
     located.case_count as case_count,                                  -- Cases in it, as far as it was read.
@@ -198,6 +228,8 @@ select
     located.declared_count as declared_count,                          -- Cases that its suites claim to have; often wrong.
     located.reported_at as reported_at,                                -- Its own timestamp, verbatim; rarely with a zone.
     located.size_bytes as size_bytes,                                  -- Its size, as far as it was read.
+    located.platform as platform,                                      -- What its tests ran on: the job with its matrix, else the artifact's name without a run's own numbers.
+    coalesce(counted.decided_count >= 5 and counted.failure_count > 0.8 * counted.decided_count, false) as is_infrastructure,  -- Whether so much failed there that no test is to blame. #not_null
     runs.event as event,                                               -- What triggered the run.
     runs.head_branch as head_branch,                                   -- Branch or tag.
     runs.is_default_branch as is_default_branch,                       -- Whether that is the repository's mainline.
@@ -206,3 +238,5 @@ select
     runs.day as day                                                    -- UTC day on which its run was created. #not_null
 from located
 inner join marts.run_attempts as runs on runs.run_id = located.run_id and runs.run_attempt = located.run_attempt
+left join counted
+    on counted.run_id = located.run_id and counted.run_attempt = located.run_attempt and counted.platform = located.platform

@@ -36,6 +36,8 @@ select
     reports.artifact as artifact,                                      -- That artifact's name, which often tells the platform.
     reports.report as report,                                          -- The report's name there. #not_null
     reports.is_complete as is_complete_report,                         -- Whether passes are known too: rates rest on such reports only.
+    reports.platform as platform,                                      -- What it ran on: the job with its matrix, else the artifact's name without a run's own numbers.
+    reports.is_infrastructure as is_infrastructure,                    -- Whether so much failed there in the attempt that no test is to blame.
     reports.event as event,                                            -- What triggered the run.
     reports.head_branch as head_branch,                                -- Branch or tag.
     reports.is_default_branch as is_default_branch,                    -- Whether that is the repository's mainline.
