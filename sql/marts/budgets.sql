@@ -10,7 +10,7 @@ neither growth nor holidays.
 with clock as (
     select
         max(finished_at) as as_of,
-        cast(max(finished_at) as date) as today,
+        cast(max(finished_at) as date) as this_day,
         cast(date_trunc('month', max(finished_at)) as date) as month,
         cast(date_trunc('month', max(finished_at)) + interval 1 month as date) as next_month
     from staging.github_syncs
@@ -36,11 +36,11 @@ days as (
     select
         spent.*,
         clock.month,
-        clock.today,
+        clock.this_day,
         sum(case when used_on >= month then cost_usd end) over (partition by scope, subject order by used_on) as spent_by_then
     from spent
     cross join clock
-    where used_on <= today
+    where used_on <= this_day
 ),
 
 totals as (
@@ -49,10 +49,10 @@ totals as (
         limits.subject,
         cast(limits.usd_per_month as double) as budget_usd,
         cast(coalesce(sum(case when days.used_on >= days.month then days.cost_usd end), 0) as double) as spent_usd,
-        cast(coalesce(sum(case when days.used_on = days.today then days.cost_usd end), 0) as double) as today_usd,
+        cast(coalesce(sum(case when days.used_on = days.this_day then days.cost_usd end), 0) as double) as this_day_usd,
         cast(coalesce(sum(case when days.used_on >= days.month then days.unpriced_count end), 0) as bigint) as unpriced_count,
-        cast(sum(case when days.used_on < days.today and days.used_on >= days.today - 28 then days.cost_usd end) as double) as usual_usd,
-        coalesce(date_diff('day', greatest(min(days.used_on), max(days.today) - 28), max(days.today)), 0) as sample_days,
+        cast(sum(case when days.used_on < days.this_day and days.used_on >= days.this_day - 28 then days.cost_usd end) as double) as usual_usd,
+        coalesce(date_diff('day', greatest(min(days.used_on), max(days.this_day) - 28), max(days.this_day)), 0) as sample_days,
         min(case when days.used_on >= days.month and days.spent_by_then > cast(limits.usd_per_month as double) then days.used_on end) as crossed_on
     from seeds.spending_limits as limits
     left join days on days.scope = limits.scope and days.subject = limits.subject
@@ -63,9 +63,9 @@ usual as (
     select
         totals.*,
         clock.as_of,
-        clock.today,
+        clock.this_day,
         clock.month,
-        date_diff('day', clock.today, clock.next_month) - 1 as days_left,
+        date_diff('day', clock.this_day, clock.next_month) - 1 as days_left,
         case when sample_days > 0 then coalesce(usual_usd, 0) / sample_days end as daily_usd
     from totals
     cross join clock
@@ -74,7 +74,7 @@ usual as (
 forecast as (
     select
         usual.*,
-        spent_usd - today_usd + greatest(today_usd, coalesce(daily_usd, 0)) as by_tonight_usd
+        spent_usd - this_day_usd + greatest(this_day_usd, coalesce(daily_usd, 0)) as by_tonight_usd
     from usual
 )
 select
@@ -92,8 +92,8 @@ select
     crossed_on,                                                                                   -- Day on which the budget was crossed; NULL if it was not.
     case
         when crossed_on is not null then null
-        when by_tonight_usd > budget_usd then today
+        when by_tonight_usd > budget_usd then this_day
         when daily_usd > 0 and floor((budget_usd - by_tonight_usd) / daily_usd) + 1 <= days_left
-            then today + cast(floor((budget_usd - by_tonight_usd) / daily_usd) + 1 as integer)
+            then this_day + cast(floor((budget_usd - by_tonight_usd) / daily_usd) + 1 as integer)
     end as crosses_on                                                                             -- Day of this month on which it will be crossed; NULL if none or if it was.
 from forecast

@@ -123,7 +123,11 @@ billed as (
             when not is_executed then 0
             when duration_seconds is not null then cast(greatest(ceil(duration_seconds / 60), 1) as bigint)
             when not has_runner then 0
-        end as billed_minutes
+        end as billed_minutes,
+        case
+            when outcome not in ('open', 'skipped') and completed_at >= started_at
+                then cast(ceil((epoch_us(completed_at) - epoch_us(started_at)) / 60000000.0) as bigint)
+        end as listed_minutes
     from measured
 ),
 
@@ -195,6 +199,7 @@ select
     queue_seconds,                                                                                -- Wait for a runner; NULL unless one took it.
     duration_seconds,                                                                             -- Execution time; NULL unless it executed.
     billed_minutes,                                                                               -- Whole minutes; 0 if it never ran, NULL if unknown.
+    listed_minutes,                                                                               -- Whole minutes between GitHub's start and end, as plain calculators count them, carried-over jobs included; NULL if skipped or open.
     usd_per_minute,                                                                               -- What a minute of the runner costs on the day the job began, be it charged or free.
     price_basis,                                                                                  -- Why it costs that: GitHub's price, free of charge, one's own machine, a price of phoenix.toml. #in(github, free, self_hosted, own)
     cast(
