@@ -37,19 +37,25 @@ surrounded as (
     where middle.head_sha <> before.head_sha and middle.head_sha <> after.head_sha
 ),
 
+executed as (
+    select
+        run_id,
+        job,
+        job_id,
+        outcome
+    from marts.jobs
+    where is_executed and is_default_branch and day in (select day from recent_days)
+),
+
 failed as (
     select
-        jobs.run_id,
-        jobs.job,
-        max(jobs.job_id) as job_id
-    from marts.jobs as jobs
-    left join marts.job_flakes as flakes on flakes.job_id = jobs.job_id and flakes.level in ('L1', 'L2')
-    where jobs.is_executed
-        and jobs.outcome = 'failure'
-        and jobs.is_default_branch
-        and jobs.day in (select day from recent_days)
-        and flakes.job_id is null
-    group by jobs.run_id, jobs.job
+        executed.run_id,
+        executed.job,
+        max(executed.job_id) as job_id
+    from executed
+    left join marts.job_flakes as flakes on flakes.job_id = executed.job_id and flakes.level in ('L1', 'L2')
+    where executed.outcome = 'failure' and flakes.job_id is null
+    group by executed.run_id, executed.job
 ),
 
 suspected as (
@@ -76,14 +82,35 @@ neighbours as (
 
 passed as (
     select
-        jobs.run_id,
-        jobs.job,
-        max(jobs.job_id) as job_id
-    from marts.jobs as jobs
-    inner join neighbours on neighbours.run_id = jobs.run_id and neighbours.job = jobs.job
-    where jobs.is_executed and jobs.day in (select day from recent_days)
-    group by jobs.run_id, jobs.job
-    having min(jobs.outcome) = 'success' and max(jobs.outcome) = 'success'
+        executed.run_id,
+        executed.job,
+        max(executed.job_id) as job_id
+    from executed
+    inner join neighbours on neighbours.run_id = executed.run_id and neighbours.job = executed.job
+    group by executed.run_id, executed.job
+    having min(executed.outcome) = 'success' and max(executed.outcome) = 'success'
+),
+
+isolated as (
+    select
+        suspected.job_id,
+        passed_before.job_id as job_id_before,
+        passed_after.job_id as job_id_after
+    from suspected
+    inner join passed as passed_before
+        on passed_before.run_id = suspected.run_id_before and passed_before.job = suspected.job
+    inner join passed as passed_after on passed_after.run_id = suspected.run_id_after and passed_after.job = suspected.job
+),
+
+shown as (
+    select job_id
+    from isolated
+    union
+    select job_id_before
+    from isolated
+    union
+    select job_id_after
+    from isolated
 ),
 
 pages as (
@@ -91,8 +118,8 @@ pages as (
         jobs.*,
         coalesce(jobs.html_url, in_a_row.html_url) as page
     from marts.jobs as jobs
+    inner join shown on shown.job_id = jobs.job_id
     inner join in_a_row on in_a_row.run_id = jobs.run_id
-    where jobs.day in (select day from recent_days)
 )
 select
     pages.repository as repository,                               -- owner/name. #not_null
@@ -106,14 +133,12 @@ select
     pages.job_id as job_id,                                       -- The execution that failed. #not_null
     pages.completed_at as failed_at,                              -- When that ended, UTC.
     pages.page as failed_url,                                     -- Its page.
-    passed_before.job_id as passed_job_id_before,                 -- The execution that passed before. #not_null
+    isolated.job_id_before as passed_job_id_before,               -- The execution that passed before. #not_null
     pages_before.page as passed_url_before,                       -- Its page.
-    passed_after.job_id as passed_job_id_after,                   -- The execution that passed after. #not_null
+    isolated.job_id_after as passed_job_id_after,                 -- The execution that passed after. #not_null
     pages_after.page as passed_url_after,                         -- Its page.
     pages.day as day                                              -- UTC day on which the run in which it failed was created. #not_null
-from suspected
-inner join passed as passed_before on passed_before.run_id = suspected.run_id_before and passed_before.job = suspected.job
-inner join passed as passed_after on passed_after.run_id = suspected.run_id_after and passed_after.job = suspected.job
-inner join pages on pages.job_id = suspected.job_id
-inner join pages as pages_before on pages_before.job_id = passed_before.job_id
-inner join pages as pages_after on pages_after.job_id = passed_after.job_id
+from isolated
+inner join pages on pages.job_id = isolated.job_id
+inner join pages as pages_before on pages_before.job_id = isolated.job_id_before
+inner join pages as pages_after on pages_after.job_id = isolated.job_id_after

@@ -111,7 +111,7 @@ class Clock:
 def collect(home: Path, organisation: Organisation, moments: Sequence[int]) -> Collected:
     """Collect a history by passes at moments and at its end, and publish it."""
     clock = Clock()
-    with _serving(organisation.seed, clock) as address:
+    with serving(organisation.seed, clock) as address:
         settings = settings_of(address, home)
         posted = wish(organisation.scene) if organisation.scene else None
         turns = [SCENE_AT] if posted else []
@@ -180,9 +180,11 @@ def _time(at: int) -> datetime:
 
 
 @contextmanager
-def _serving(seed: int, clock: Clock) -> Iterator[str]:
+def serving(
+    seed: int, clock: Clock, *, days: int = DAYS + 2, pace: float = PACE, repositories: int = REPOSITORIES
+) -> Iterator[str]:
     """Serve a history whose answers carry the date of its own clock."""
-    application = app(seed=seed, days=DAYS + 2, pace=PACE, repositories=REPOSITORIES, clock=clock)
+    application = app(seed=seed, days=days, pace=pace, repositories=repositories, clock=clock)
     config = uvicorn.Config(
         _dated(application, clock), port=free_port(), log_level="error", lifespan="off", date_header=False
     )

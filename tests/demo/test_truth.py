@@ -223,6 +223,22 @@ def test_every_nightly_build_came(collected: Collected) -> None:
     assert states == {run["repository"]: ("unknown", None) for run in built} | {PLATFORM: ("ok", len(nights))}
 
 
+def test_jobs_called_flaky_failed_by_chance(collected: Collected) -> None:
+    """Every failure that a pass contradicts was chance, and every chance failure whose job passed later is found."""
+    causes = {row["job_id"]: row["cause"] for row in collected.truth["failure_causes"]}
+    evidence = rows(
+        collected.home, "select job_id, failed_url, passed_url from marts.job_flakes where level in ('L1', 'L2')"
+    )
+    assert {causes[row["job_id"]] for row in evidence} <= {"chance"}
+    assert all(row["failed_url"] != row["passed_url"] for row in evidence)
+    failed = {row["job_id"]: row for row in collected.truth["flakes"] if row["kind"] == "failure"}
+    found = {row["job_id"] for row in evidence}
+    assert {job for job, row in failed.items() if row["passed_in_attempt"]} <= found <= set(failed)
+    by_name = {(row["workflow"], row["job"]) for job, row in failed.items() if job in found}
+    listed = rows(collected.home, "select workflow, job from marts.flaky_jobs where flaky_count > 0")
+    assert {(row["workflow"], row["job"]) for row in listed} == by_name
+
+
 def test_nothing_is_missing(collected: Collected) -> None:
     """Argo CD's own counters agree, and no gap is stated."""
     for row in rows(collected.home, "from marts.argocd_audit"):

@@ -4,12 +4,13 @@ import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +19,7 @@ from phoenix_metrics.warehouse.models import load_models
 from phoenix_metrics.warehouse.store import transaction
 from tests.sql import flaky_truth
 from tests.sql.conftest import OpenStore
-from tests.sql.flaky_truth import Row, Story, Try, stories
+from tests.sql.flaky_truth import START, Row, Run, Story, Try, stories
 from tests.sql.test_cases import insert
 from tests.sql.test_properties import in_order, rows_of
 
@@ -80,6 +81,25 @@ def test_evidence_knows_no_order_of_arrival(open_store: OpenStore) -> None:
             assert grown == {name: rows_of(connection, f"marts.{name}") for name in FLAKY}
 
         agree()
+
+
+@pytest.mark.parametrize("is_backwards", [False, True])
+def test_a_proof_may_come_weeks_later(open_store: OpenStore, *, is_backwards: bool) -> None:
+    """A job failed, and passed at the same commit a month apart: the finding is there, whichever was loaded first."""
+    failed_run = Run(1, 1, "push", "a", START, is_default_branch=True)
+    passed_run = replace(failed_run, run_id=2, day=START + timedelta(days=30))
+    parts = [
+        Story((Try(run, 1, outcome, conclusion=outcome),), (Try(run, 1, outcome, "test", run.run_id * 100),))
+        for run, outcome in ((failed_run, "failure"), (passed_run, "success"))
+    ]
+    coming = parts[::-1] if is_backwards else parts
+    both = Story(parts[0].attempts + parts[1].attempts, parts[0].jobs + parts[1].jobs)
+    with opened(open_store) as connection:
+        for here, part in ((coming[0], coming[0]), (both, coming[1])):
+            hold(connection, here)
+            grow(connection, part.attempts)
+        assert rows_of(connection, "marts.run_flakes", ["run_id", "level", "passed_run_id"]) == [(1, "L2", 2)]
+        assert rows_of(connection, "marts.job_flakes", ["job_id", "level", "passed_job_id"]) == [(100, "L2", 200)]
 
 
 def test_what_passes_elsewhere_never_makes_a_job_flakier(open_store: OpenStore) -> None:
