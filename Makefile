@@ -43,7 +43,7 @@ clean:  ## remove environments and caches; data stays
 
 .tools/.ready:
 	$(PYTHON) -m venv .tools
-	.tools/bin/python -m pip install --quiet "uv>=0.13,<1"
+	.tools/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.13,<1"
 	touch $@
 
 .venv/.ready: .tools/.ready pyproject.toml requirements.lock

@@ -51,11 +51,11 @@ def load_landing(
 
 def _prepare(connection: duckdb.DuckDBPyConnection, staging: Sequence[Model]) -> None:
     """Create the staging tables; when a model's text has changed, begin anew from the archive."""
-    _name_landing(connection, {})
     known = dict(connection.execute("select model, signature from meta.models where model like 'staging.%'").fetchall())
     existing = existing_tables(connection)
     if all(known.get(model.table) == model.fingerprint and model.table in existing for model in staging):
         return
+    _name_landing(connection, staging, {})
     with transaction(connection):
         connection.execute("delete from staging.landing_files")
         connection.execute("delete from meta.models")
@@ -98,10 +98,10 @@ def _merge_files(
     by_object: dict[str, list[str]] = defaultdict(list)
     for file in files:
         by_object[landing.object_of(file)].append(str(home / "landing" / file))
-    _name_landing(connection, by_object)
+    fed = [m for m in staging if any(table.removeprefix("landing.") in by_object for table in m.upstream)]
+    _name_landing(connection, fed, by_object)
     with transaction(connection):
         connection.execute("create or replace temp table touched (day date)")
-        fed = [m for m in staging if any(table.removeprefix("landing.") in by_object for table in m.upstream)]
         changed = {model.table: _merge(connection, model) for model in fed}
         connection.execute("insert into meta.touched_days select distinct day from touched where day is not null")
         book = {"files": list(files)}
@@ -112,9 +112,12 @@ def _merge_files(
     return changed
 
 
-def _name_landing(connection: duckdb.DuckDBPyConnection, by_object: Mapping[str, Sequence[str]]) -> None:
-    """Let `landing.<object>` stand for the given files."""
-    for name in landing.OBJECTS:
+def _name_landing(
+    connection: duckdb.DuckDBPyConnection, models: Iterable[Model], by_object: Mapping[str, Sequence[str]]
+) -> None:
+    """Let `landing.<object>` stand for the given files, or for none, wherever one of the models reads it."""
+    tables = {table for model in models for table in model.upstream}
+    for name in sorted(table.removeprefix("landing.") for table in tables if table.startswith("landing.")):
         files = by_object.get(name)
         source = f"read_parquet([{', '.join(_literal(file) for file in files)}])" if files else _NO_ROWS
         connection.execute(f"create or replace view landing.{name} as select {_LANDING_COLUMNS} from {source}")

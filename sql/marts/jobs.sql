@@ -39,9 +39,19 @@ listed as (  -- jobs of later attempts beside those they may copy: only runs tha
     where run_id in (select run_id from staging.github_jobs where run_attempt > 1)
 ),
 
+names as (  -- taken apart once each: there are few, and jobs are many
+    select
+        name,
+        regexp_replace(name, '( / |^)(.*[^ ]) \([^()]*\)$', '\1\2') as job_base,
+        nullif(regexp_extract(name, ' \(([^()]*)\)$', 1), '') as matrix
+    from (select distinct name from staging.github_jobs) as named
+),
+
 placed as (
     select
         jobs.*,
+        names.job_base,
+        names.matrix,
         runs.workflow_id,
         runs.day,
         runs.event,
@@ -56,6 +66,7 @@ placed as (
     inner join runs on runs.run_id = jobs.run_id
     left join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
     left join listed on listed.job_id = jobs.job_id
+    left join names on names.name = jobs.name
 ),
 
 judged as (
@@ -107,8 +118,8 @@ select
     run_attempt,                                                                                  -- The attempt it belongs to. #not_null
     job_id,                                                                                       -- GitHub's id of the job. #not_null
     name as job,                                                                                  -- Full name, as required checks name it.
-    regexp_replace(name, '( / |^)(.*[^ ]) \([^()]*\)$', '\1\2') as job_base,                      -- Name without its matrix.
-    nullif(regexp_extract(name, ' \(([^()]*)\)$', 1), '') as matrix,                              -- Matrix values, as shown in the name.
+    job_base,                                                                                     -- Name without its matrix.
+    matrix,                                                                                       -- Matrix values, as shown in the name.
     status,                                                                                       -- Where it is, verbatim.
     conclusion,                                                                                   -- How it ended, verbatim.
     outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)

@@ -244,8 +244,8 @@ def _by_key(table: Iterable[Row], key: tuple[str, ...]) -> dict[tuple[Any, ...],
 
 
 def known(name: str, truth: dict[str, list[Row]]) -> list[Row]:
-    """Return a table of the truth less what is not read: the jobs of runs that are under way."""
-    under_way = {row["run_id"] for row in truth["runs"] if row["status"] != "completed"}
+    """Return a table of the truth less what is not read: the jobs of runs whose first attempt is under way."""
+    under_way = {row["run_id"] for row in truth["runs"] if row["status"] != "completed" and row["attempt_count"] == 1}
     if name in ("jobs", "costs"):
         return [row for row in truth[name] if row["run_id"] not in under_way]
     unread = {"queue_seconds": None, "billed_minutes": None}

@@ -105,6 +105,30 @@ def test_a_run_that_is_first_seen_after_its_reruns_has_all_its_attempts(
     ]
 
 
+def test_a_failure_does_not_wait_for_the_rerun_that_follows_it(
+    github: GitHub, settings: Settings, one_pass: OnePass
+) -> None:
+    """A run first seen in its second attempt brings the first with its jobs at once, and is read again when it ends."""
+    github.add_run(1, "2026-01-02T08:00:00Z", "failure")
+    github.rerun(1, "2026-01-02T08:20:00Z", None)
+    one_pass(settings)
+    attempts = "select run_attempt, outcome, duration_seconds, is_duration_fallback from marts.run_attempts order by 1"
+    assert [tuple(row.values()) for row in rows(settings.home, attempts)] == [
+        (1, "failure", 600.0, False),
+        (2, "open", None, False),
+    ]
+    github.requests.clear()
+    one_pass(settings)
+    assert len(github.requests) == STEADY_REQUESTS
+    github.attempts[1][-1].update(status="completed", conclusion="success", updated_at="2026-01-02T08:30:00Z")
+    github.jobs[1][-1].update(status="completed", conclusion="success", completed_at="2026-01-02T08:29:00Z")
+    one_pass(settings)
+    assert [tuple(row.values())[:3] for row in rows(settings.home, attempts)] == [
+        (1, "failure", 600.0),
+        (2, "success", 540.0),
+    ]
+
+
 def test_a_rerun_between_two_passes_is_found_by_the_daily_search(
     github: GitHub, settings: Settings, one_pass: OnePass
 ) -> None:

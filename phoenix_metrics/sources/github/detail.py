@@ -22,7 +22,8 @@ GREEN = ("success", "skipped", "neutral")
 class Detail(StrEnum):
     """How the jobs of runs are read.
 
-    full      REST, one request a run once it has completed; hourly while it runs for longer
+    full      REST, one request a run once it has completed; hourly while it runs for longer, and at once where an
+              earlier attempt of it is not known
     live      as full, and open runs at every pass
     failed    GraphQL, 100 runs a request, for runs that passed at once; REST for the others
     bulk      GraphQL for all but re-run runs; no queue time, runner, steps or cost
@@ -50,7 +51,11 @@ def _wants_open_jobs(run: RunState, stored: KnownRun | None, known: Known, polic
     read_at = stored.detail_read_at if stored and stored.detail_attempt == run.run_attempt else None
     if policy is Detail.LIVE:
         return read_at is None or known.is_alive(run)
-    if policy is Detail.WEBHOOKS or now - run.started_at < LONG_RUN:
+    if policy is Detail.WEBHOOKS:
+        return False
+    if read_at is None and not _has_earlier_attempts(run, stored):
+        return True  # a failure that is over does not wait for what followed it
+    if now - run.started_at < LONG_RUN:
         return False
     return read_at is None or (known.is_alive(run) and now - read_at >= LONG_RUN)
 
@@ -59,8 +64,14 @@ def _may_be_delivered(run: RunState, stored: KnownRun | None, now: datetime) -> 
     """Whether a completed run's deliveries have come, or may still be on their way."""
     if now - run.updated_at < DELIVERY_GRACE:
         return True
-    has_earlier = stored is not None and set(range(1, run.run_attempt)) <= stored.settled_attempts
-    return has_earlier and stored is not None and stored.job_count > 0 and not stored.has_open_jobs
+    is_whole = stored is not None and stored.job_count > 0 and not stored.has_open_jobs
+    return is_whole and _has_earlier_attempts(run, stored)
+
+
+def _has_earlier_attempts(run: RunState, stored: KnownRun | None) -> bool:
+    """Whether every attempt before the latest is stored as it ended."""
+    settled = stored.settled_attempts if stored else frozenset()
+    return set(range(1, run.run_attempt)) <= settled
 
 
 class DetailReader:
