@@ -16,11 +16,15 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
     Only the rows of touched days are rebuilt; when the mart's text, or that of anything upstream, has changed, all of
-    it. Both give the same rows.
+    it. Both give the same rows. A mart of days that have ended is left as it is while none of them was touched.
     """
     signature = _signature(model, models or load_models(), {})
     with transaction(connection):
-        if not model.rebuilt_by or not _is_current(connection, model, signature):
+        if model.rebuilt_by == "closed_days":
+            signature = f"{signature} {_today(connection)}"
+            if _is_current(connection, model, signature) and not _touches_closed_days(connection):
+                return scalar(connection, f"select count(*) from {model.table}")
+        if model.rebuilt_by in (None, "closed_days") or not _is_current(connection, model, signature):
             connection.execute(f"create or replace table {model.table} as {model.query}")
             document(connection, model)
         else:
@@ -65,6 +69,17 @@ def _signature(model: Model, models: Mapping[str, Model], known: dict[str, str])
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
     known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
     return known == (signature,) and model.table in existing_tables(connection)
+
+
+def _today(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the day of the newest pass, which has not ended."""
+    row = connection.execute("select cast(max(finished_at) as date) from staging.github_syncs").fetchone()
+    return str(row[0] if row else None)
+
+
+def _touches_closed_days(connection: duckdb.DuckDBPyConnection) -> bool:
+    newest = "select cast(max(finished_at) as date) from staging.github_syncs"
+    return scalar(connection, f"select count(*) from meta.touched_days where day < ({newest})") > 0
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -53,7 +53,8 @@ class Model:
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
     greater wins, and a change touches the days of the runs that share its `touches` column. A mart with `rebuilt_by`
-    ("run_id", "day" or "workflow_id") is rebuilt only where runs were touched, any other mart as a whole.
+    ("run_id", "day" or "workflow_id") is rebuilt only where runs were touched, any other mart as a whole; with
+    "closed_days" only if the runs of a day that has ended were touched, or another day has ended.
     """
 
     schema: str
