@@ -38,7 +38,7 @@ recent_runs as (
     where runs.day < clock.run_end_day and runs.day >= clock.run_end_day - 56
 ),
 
-workflow_numbers as (  -- numbers make what follows three times as fast
+workflow_numbers as (  -- groups by numbers are cheaper than by names
     select
         repository,
         workflow,
@@ -67,7 +67,7 @@ samples as (
     from runs
 ),
 
-sorted as (  -- in lists, because ranks by windows take longer still
+sorted as (  -- in lists, so that any rank can be picked
     select
         measure,
         subject,
