@@ -310,9 +310,30 @@ BUGS = (
     Bug(
         "commits are rebuilt from the runs of touched days alone",
         "phoenix_metrics/warehouse/marts.py",
-        '"run_id": "run_id in (select run_id from touched_runs)"',
-        '"run_id": _TOUCHED["run_id"]',
+        'conditions = {**_TOUCHED, "run_id": "run_id in (select run_id from temp.main.touched_runs)"}',
+        "conditions = _TOUCHED",
         ("tests/sql/test_flakiness.py", "-k", "weeks_later"),
+    ),
+    Bug(
+        "re-runs are executions like any other in what got slower",
+        "sql/marts/duration_changes.sql",
+        "where attempts.run_attempt = 1 and attempts.outcome",
+        "where attempts.outcome",
+        _cases("marts/duration_changes"),
+    ),
+    Bug(
+        "executions of a day count as if they were of as many days",
+        "phoenix_metrics/warehouse/change_points.py",
+        "np.stack([segments, series.blocks])",
+        "np.stack([segments, series.starts])",
+        ("tests/warehouse/test_change_points.py", "-k", "days_of_their_own"),
+    ),
+    Bug(
+        "a period holds the day that has not ended",
+        "sql/marts/period_comparisons.sql",
+        "where daily.day < clock.run_end_day and",
+        "where daily.day <= clock.run_end_day and",
+        _cases("marts/period_comparisons"),
     ),
     Bug(
         "earlier attempts are not read",

@@ -34,7 +34,7 @@ _SEASON_DAYS = 21
 _SHRINK = 10
 _DAY, _PART_OF_DAY = 86_400, 4 * 3_600
 _NORMAL = 1.4826  # a normal distribution's deviation in units of its median absolute deviation
-_Z95 = 1.959964
+_Z95 = 1.959963984540054
 _MEDIAN_VARIANCE = math.pi / 2  # in units of that of a mean
 _TINY = 1e-9
 

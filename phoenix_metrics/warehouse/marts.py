@@ -36,11 +36,16 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
     """Bring one mart up to date with the tables it reads and return its number of rows.
 
     Only what runs of touched days have a part in is rebuilt; when the mart's text or a seed's rows, or those of
-    anything upstream, have changed, all of it. Both give the same rows.
+    anything upstream, have changed, all of it. Both give the same rows. A mart of days that have ended is left as it is
+    while none of them was touched.
     """
     signature = _signature(connection, model, models or load_models(), {})
     with transaction(connection):
-        if not model.rebuilt_by or not _is_current(connection, model, signature):
+        if model.rebuilt_by == "closed_days":
+            signature = f"{signature} {_today(connection)}"
+            if _is_current(connection, model, signature) and not _touches_closed_days(connection):
+                return scalar(connection, f"select count(*) from {model.table}")
+        if model.rebuilt_by in (None, "closed_days") or not _is_current(connection, model, signature):
             connection.execute(f"create or replace table {model.table} as {model.query}")
             document(connection, model)
         else:
@@ -52,7 +57,7 @@ def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapp
 
 def rebuilt_rows(model: Model) -> str:
     """Return the condition for the rows of a mart that bringing it up to date may change."""
-    return _TOUCHED[model.rebuilt_by] if model.rebuilt_by else "true"
+    return _TOUCHED.get(model.rebuilt_by or "", "true")
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -103,6 +108,17 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
     known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
     return known == (signature,) and model.table in existing_tables(connection)
+
+
+def _today(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return the day of the newest pass, which has not ended."""
+    row = connection.execute("select cast(max(finished_at) as date) from staging.github_syncs").fetchone()
+    return str(row[0] if row else None)
+
+
+def _touches_closed_days(connection: duckdb.DuckDBPyConnection) -> bool:
+    newest = "select cast(max(finished_at) as date) from staging.github_syncs"
+    return scalar(connection, f"select count(*) from meta.touched_days where day < ({newest})") > 0
 
 
 def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:

@@ -55,8 +55,9 @@ class Model:
     greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query
     in `sql/touched/<name>.sql` names. A mart with `rebuilt_by` is rebuilt only where runs were touched, any other mart
     as a whole: by "run_id" or "day" from touched days, by "head_sha" or "workflow_id" from all runs of the commits or
-    workflows that have a run on one, however far apart. It reads nothing else then, save in the places that go by an
-    alias in `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows.
+    workflows that have a run on one, however far apart; by "closed_days" as a whole, if a day that has ended was
+    touched, or another one has ended. It reads nothing else then, save in the places that go by an alias in
+    `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows.
     """
 
     schema: str
