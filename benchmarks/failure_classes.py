@@ -1,6 +1,6 @@
 """Why things failed: the classes of the recordings, and how often the classes of the demo organisation are right.
 
-    failure_classes.py [--seeds 20] [--days 30] [--read 30]
+    failure_classes.py [--seeds 20] [--days 10] [--read 30]
 
 Of the recordings (skipped where they are not here) it prints each class with its share, and with `--read` a sample of
 failures beside their class, to be read by people. Of the demo organisation it compares the class of every job that
@@ -45,7 +45,7 @@ Land = Callable[[Path], None]
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20, help="histories of the demo organisation")
-    parser.add_argument("--days", type=int, default=30, help="how long each of them is")
+    parser.add_argument("--days", type=int, default=10, help="how long each of them is")
     parser.add_argument("--read", type=int, default=0, help="failures of the recordings to print for reading")
     asked = parser.parse_args()
     if RECORDINGS.is_dir():
