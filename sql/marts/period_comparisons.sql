@@ -196,28 +196,28 @@ periods as (
 
 compared as (
     select
-        coalesce(now.figure, before.figure) as figure,
-        coalesce(now.scope, before.scope) as scope,
-        coalesce(now.repository, before.repository) as repository,
-        coalesce(now.workflow, before.workflow) as workflow,
-        coalesce(now.environment, before.environment) as environment,
-        coalesce(now.days, before.days) as days,
-        now.value,
+        coalesce(latest.figure, before.figure) as figure,
+        coalesce(latest.scope, before.scope) as scope,
+        coalesce(latest.repository, before.repository) as repository,
+        coalesce(latest.workflow, before.workflow) as workflow,
+        coalesce(latest.environment, before.environment) as environment,
+        coalesce(latest.days, before.days) as days,
+        latest.value,
         before.value as previous_value,
-        now.value - before.value - sqrt(power(now.value - now.low, 2) + power(before.high - before.value, 2)) as low,
-        now.value - before.value + sqrt(power(now.high - now.value, 2) + power(before.value - before.low, 2)) as high,
-        coalesce(now.sample_count, 0) as sample_count,
+        latest.value - before.value - sqrt(power(latest.value - latest.low, 2) + power(before.high - before.value, 2)) as low,
+        latest.value - before.value + sqrt(power(latest.high - latest.value, 2) + power(before.value - before.low, 2)) as high,
+        coalesce(latest.sample_count, 0) as sample_count,
         coalesce(before.sample_count, 0) as previous_sample_count,
-        coalesce(now.is_enough and before.is_enough, false) as is_enough
-    from (select * from periods where is_current) as now
+        coalesce(latest.is_enough and before.is_enough, false) as is_enough
+    from (select * from periods where is_current) as latest
     full join (select * from periods where not is_current) as before
         on
-            before.figure = now.figure
-            and before.scope = now.scope
-            and before.repository is not distinct from now.repository
-            and before.workflow is not distinct from now.workflow
-            and before.environment is not distinct from now.environment
-            and before.days = now.days
+            before.figure = latest.figure
+            and before.scope = latest.scope
+            and before.repository is not distinct from latest.repository
+            and before.workflow is not distinct from latest.workflow
+            and before.environment is not distinct from latest.environment
+            and before.days = latest.days
 ),
 
 delivery_counts as (
