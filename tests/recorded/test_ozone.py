@@ -141,36 +141,12 @@ def test_the_whole_recording_arrives_and_a_second_pass_changes_nothing(ozone: Co
         {"is_carried_over": False, "listed_minutes": 2_433_960 - 2_963, "billed_minutes": 2_431_093, "usd": 0},
         {"is_carried_over": True, "listed_minutes": 2_963, "billed_minutes": 0, "usd": 0},
     ]
-    check_critical_paths(home)
     before = all_marts(home)
     control(ozone.url, "DELETE")
     sync_github(ozone.settings)
     publish_landing(home)
     assert control(ozone.url, "GET")["total"] == 8
     assert all_marts(home) == before
-
-
-def check_critical_paths(home: Path) -> None:
-    """Parts sum to each duration; until GitHub told of creations, all before a run's last job is unexplained."""
-    query = """
-        with paths as (
-            select run_id, count(*) as job_count, sum(unexplained_seconds) as unexplained_seconds,
-                sum(execution_seconds + queue_seconds + handover_seconds + unexplained_seconds) as seconds
-            from marts.critical_path_jobs group by run_id
-        ),
-        known as (select distinct run_id from marts.jobs where created_at is not null)
-        select known.run_id is not null as is_known, count(*) as run_count, max(job_count) as job_count,
-            count(*) filter (where abs(paths.seconds - runs.duration_seconds) > 0.000001) as broken_count,
-            round(sum(paths.unexplained_seconds) / sum(paths.seconds), 4) as unexplained_ratio
-        from paths
-        inner join marts.workflow_runs as runs on runs.run_id = paths.run_id
-        left join known on known.run_id = paths.run_id
-        group by all order by is_known
-    """
-    assert rows(home, query) == [
-        {"is_known": False, "run_count": 4078, "job_count": 1, "broken_count": 0, "unexplained_ratio": 0.5668},
-        {"is_known": True, "run_count": 184, "job_count": 4, "broken_count": 0, "unexplained_ratio": 0.0027},
-    ]
 
 
 def test_kills_at_random_moments_leave_the_tables_of_one_calm_pass(trimmed: Path, tmp_path: Path) -> None:
