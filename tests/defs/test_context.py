@@ -622,8 +622,8 @@ def test_forbidden_annotations_are_a_stated_gap(github: GitHub, measured: Settin
     assert visit(context.visit_annotations, measured) == [("acme/shop", "no_access")]
     assert github.counted("annotations") == 1
     publish_landing(measured.home)
-    gaps = published(measured.home, "select source, state from marts.data_health where state <> 'ok' and source <> 'cost'")
-    assert gaps == [{"source": "github_annotations", "state": "no_access"}]
+    stated = "select source, state from marts.data_health where state <> 'ok' and source <> 'cost'"
+    assert published(measured.home, stated) == [{"source": "github_annotations", "state": "no_access"}]
     assert published(measured.home, "select distinct failure_class from marts.job_failures") == [
         {"failure_class": "unit_tests"}
     ]
