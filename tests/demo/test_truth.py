@@ -154,12 +154,14 @@ def test_prices_are_those_of_the_day(collected: Collected) -> None:
 
 
 def test_waste_is_what_happened(collected: Collected) -> None:
-    """Hangs, and jobs stopped by a newer push or by their matrix, are called so, and nothing else is.
+    """Hangs, and jobs at work that a newer push or their matrix stopped, are called so, and nothing else is.
 
     Of what failed by chance all that passed later is called flaky, and of defects nothing is.
     """
     classes = {"hang": "timeout", "superseded": "superseded", "fail_fast": "fail_fast"}
-    truth = {row["job_id"]: row["cause"] for row in known_jobs("failure_causes", collected.truth)}
+    began = {row["job_id"] for row in collected.truth["jobs"] if row["started_at"]}
+    causes = [row for row in known_jobs("failure_causes", collected.truth) if row["job_id"] in began]
+    truth = {row["job_id"]: row["cause"] for row in causes}
     found = {row["job_id"]: row["waste_class"] for row in rows(collected.home, WASTED)}
     stopped = {job: classes[cause] for job, cause in truth.items() if cause in classes}
     assert {job: one for job, one in found.items() if one in (*classes.values(), "cancelled")} == stopped
