@@ -4,8 +4,8 @@ Jobs whose work came to nothing, each with the reason and with what shows it.
 Grain: job_id
 Rebuilt by: run_id
 Reads whole: all_attempts
-Of the classes the first that holds counts. timeout: timed_out, or cancelled within a minute after a full half hour from the first hour on, as
-jobs end at their time limit. flaky: it failed, and the same job passed in a later attempt of the run. superseded: it was cancelled at most ten
+Of the classes the first that holds counts. timeout: timed_out, or cancelled by a time-out, as marts.job_failures has it.
+flaky: it failed, and the same job passed in a later attempt of the run. superseded: it was cancelled at most ten
 minutes after the next run of its workflow, branch and event was created. fail_fast: it was cancelled at most ten minutes after another job of
 its matrix failed; where both hold, the later one counts. cancelled: it was cancelled for no reason that can be seen, so by a person.
 rerun: it ended as the same job had ended in an earlier attempt. outdated: on a branch or pull request it began when the next run was there
@@ -163,11 +163,16 @@ siblings as (
     qualify row_number() over (partition by cancelled.job_id order by failed.completed_at desc, failed.job_id) = 1
 ),
 
+timed_out as (
+    select job_id
+    from marts.job_failures
+    where outcome = 'cancelled' and failure_class = 'timeout'
+),
+
 judged as (
     select
         ended.*,
-        ended.conclusion = 'timed_out'
-        or (ended.outcome = 'cancelled' and ended.span_seconds >= 3600 and ended.span_seconds % 1800 < 60) as is_timeout,
+        ended.conclusion = 'timed_out' or ended.job_id in (select job_id from timed_out) as is_timeout,
         coalesce(
             ended.next_created_at between ended.completed_at - interval 10 minutes and ended.completed_at + interval 5 seconds,
             false

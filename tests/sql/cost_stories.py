@@ -13,7 +13,7 @@ from phoenix_metrics.warehouse.landing import Record
 from tests.sql.histories import text
 
 START = datetime(2025, 12, 31, 23, 50, tzinfo=UTC)  # ten minutes before GitHub's prices changed
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 REPOSITORIES = {7: True, 8: False}  # whether each is private
 PRICES = {"ubuntu-latest": ("0.008", "0.006"), "ubuntu-latest-8-cores": ("0.032", "0.022"), "self-hosted": ("0", "0")}
 CHARGED = ("ubuntu-latest-8-cores",)  # also of public repositories
@@ -44,6 +44,7 @@ class Run:
     branch: str | None
     created_at: datetime
     attempts: tuple[tuple[datetime, tuple[Job, ...]], ...]
+    conclusion: str = "failure"  # of each attempt
 
 
 @st.composite
@@ -64,7 +65,8 @@ def stories(draw: st.DrawFn) -> list[Run]:
         where = draw(
             st.sampled_from([(7, "push", "topic"), (7, "push", "topic"), (7, "push", "main"), (8, "push", "topic")])
         )
-        runs.append(Run(run_id, *where, at, tuple(attempts)))
+        conclusion = draw(st.sampled_from(["failure", "cancelled"]))
+        runs.append(Run(run_id, *where, at, tuple(attempts), conclusion))
     return runs
 
 
@@ -77,7 +79,7 @@ def _jobs(draw: st.DrawFn, first_id: int, started_at: datetime, earlier: tuple[J
             jobs.append(Job(**{**vars(before), "job_id": first_id + number, "is_copy": True}))
             continue
         begun_at = started_at + draw(st.sampled_from([5, 240, 900])) * timedelta(seconds=1)
-        span = draw(st.sampled_from([1, 60, 61, 400, 3599, 3600, 3659, 3660])) * timedelta(seconds=1)
+        span = draw(st.sampled_from([1, 60, 61, 400, 3599, 3600, 3660, 3661])) * timedelta(seconds=1)
         conclusion = draw(st.sampled_from(["success", "failure", "failure", "cancelled", "cancelled", "timed_out"]))
         label = draw(st.sampled_from([*PRICES, "who-knows"]))
         jobs.append(Job(first_id + number, name, label, conclusion, begun_at, begun_at + span))
@@ -113,9 +115,8 @@ def cost_usd(run: Run, job: Job) -> Decimal | None:
 
 def waste_class(story: list[Run], run: Run, number: int, job: Job) -> str | None:
     """Return the first reason that holds why a job's work came to nothing."""
-    span = (job.completed_at - job.started_at).total_seconds()
     is_cancelled = job.conclusion == "cancelled"
-    if job.conclusion == "timed_out" or (is_cancelled and span >= 3600 and span % 1800 < 60):
+    if job.conclusion == "timed_out" or (is_cancelled and _is_at_limit(run, number, job)):
         return "timeout"
     if job.conclusion == "failure" and any(one.conclusion == "success" for one in _same(run, number + 1, None, job)):
         return "flaky"
@@ -126,6 +127,14 @@ def waste_class(story: list[Run], run: Run, number: int, job: Job) -> str | None
         return "rerun"
     is_late = following is not None and job.started_at > following.created_at
     return "outdated" if is_late and number == 0 and run.branch != "main" else None
+
+
+def _is_at_limit(run: Run, number: int, job: Job) -> bool:
+    """Return whether a job that was cancelled alone, not with its run or right after a failure, ended at a limit."""
+    ended = (one for one in run.attempts[number][1] if OUTCOMES[one.conclusion] == "failure")
+    before = [job.completed_at - one.completed_at for one in ended]
+    is_alone = not any(timedelta(0) <= span <= MINUTE for span in before)
+    return run.conclusion != "cancelled" and is_alone and HOUR <= job.completed_at - job.started_at <= HOUR + MINUTE
 
 
 def _canceller(run: Run, number: int, job: Job, following: Run | None) -> str:
@@ -195,7 +204,7 @@ def _attempt(run: Run, number: int, started_at: datetime) -> str:
         "head_branch": run.branch,
         "head_repository": {"id": run.repository_id},
         "status": "completed",
-        "conclusion": "failure",
+        "conclusion": run.conclusion,
         "created_at": text(run.created_at),
         "run_started_at": text(started_at),
         "updated_at": text(started_at),  # says nothing of when it ended

@@ -64,7 +64,7 @@ def test_a_push_that_is_read_late_changes_the_day_before(open_store: OpenStore, 
     """
     before, after = START, START + timedelta(minutes=15)
     job = Job(110, "build", "ubuntu-latest", "cancelled", before, after + timedelta(seconds=3))
-    older = Run(1, 7, "push", "topic", before, ((before, (job,)),))
+    older = Run(1, 7, "push", "topic", before, ((before, (job,)),), "cancelled")
     newer = Run(2, 7, "push", "topic", after, ((after, ()),))
     forgotten = replace(newer, branch=None)
     shown = []
