@@ -1,10 +1,11 @@
 """How long readers wait: the questions of dashboard and exporter, and the work of a refresh, on a generated history.
 
-    bench_queries.py [--runs-stored N] [--without-steps]
+    bench_queries.py [--runs-stored N] [--days N] [--repositories N] [--without-steps]
 
 Writes N runs with their jobs and steps to landing, loads them and builds every mart; times that and each of the
 slowest, a refresh after 1,000 new runs, and questions to the snapshot (each seven times, median). Memory is the largest
-resident size; DuckDB takes what it is given, so it is held to 4 GB.
+resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To see whether a refresh grows with history, have
+ten times the runs on ten times the days.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 
 UNTIL = midnight(datetime(2026, 11, 1, tzinfo=UTC))
-DAYS, REPOSITORIES, NEWS = 90, 7, 1_000
+NEWS = 1_000
 SLOWEST, MEMORY = 8, "3500MB"
 QUESTIONS = {
     "p95 by workflow, 30 days": "select workflow, quantile_cont(duration_seconds, 0.95) from marts.workflow_runs "
@@ -49,12 +50,22 @@ QUESTIONS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs-stored", type=int, default=50_000)
+    parser.add_argument("--days", type=int, default=90)
+    parser.add_argument("--repositories", type=int, default=7)
     parser.add_argument("--without-steps", action="store_true")
     options = parser.parse_args()
+    plan = Plan(
+        options.runs_stored + NEWS,
+        UNTIL,
+        options.repositories,
+        options.days,
+        with_steps=not options.without_steps,
+        part_size=NEWS,
+    )
     print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
         home = Path(folder)
-        land(home, options.runs_stored, with_steps=not options.without_steps)
+        land(home, plan)
         show("load", Stopwatch(lambda: refresh(home, only="load")))
         built: dict[str, Stopwatch] = {}
         show("full build of all marts", Stopwatch(lambda: built.update(refresh(home, only="build"))))
@@ -97,12 +108,11 @@ def refresh(home: Path, only: str | None = None) -> dict[str, Stopwatch]:
     return built
 
 
-def land(home: Path, runs: int, *, with_steps: bool) -> None:
+def land(home: Path, plan: Plan) -> None:
     """Write a history as ingestion would, a thousand runs a file, and hold back its last files."""
-    plan = Plan(runs + NEWS, UNTIL, REPOSITORIES, DAYS, with_steps=with_steps, part_size=NEWS)
     parts = list(generate(home, plan))
     jobs = sum(part.jobs for part in parts[:-1])
-    print(f"{runs:,} runs, {jobs:,} jobs, {REPOSITORIES} repositories, {DAYS} days")
+    print(f"{plan.runs - NEWS:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days")
     for name in ("github_jobs", "github_runs", "github_run_details"):
         newest = home / "landing" / max(file for file in list_files(home) if object_of(file) == name)
         newest.rename(newest.with_suffix(".held"))

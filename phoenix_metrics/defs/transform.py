@@ -9,7 +9,7 @@ import dagster as dg
 
 from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds, rebuilt_rows
+from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.schedules import expand_schedules
@@ -122,9 +122,11 @@ def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[An
         for model in MARTS:
             if asset_key(model.table) not in context.selected_asset_keys:
                 continue
-            row_count = build_mart(connection, model, MODELS)
-            yield dg.MaterializeResult(asset_key=asset_key(model.table), metadata={"dagster/row_count": row_count})
-            findings = [run_check(connection, check, scope=rebuilt_rows(model)) for check in checks_of(model)]
+            built = build_mart(connection, model, MODELS)
+            yield dg.MaterializeResult(
+                asset_key=asset_key(model.table), metadata={"dagster/row_count": built.row_count}
+            )
+            findings = [run_check(connection, check, scope=built.changed) for check in checks_of(model)]
             yield from (
                 check_result(finding) for finding in findings if _key(finding) in context.selected_asset_check_keys
             )

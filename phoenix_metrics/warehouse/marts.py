@@ -1,7 +1,9 @@
 """Marts from staging: built by their models, whole or only for the days and commits that were touched."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -11,17 +13,11 @@ from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
 
-_TOUCHED_DAY = "day in (select day from meta.touched_days)"
-_TOUCHED = {  # rows that runs of touched days have a part in, by the column that a mart is rebuilt by
-    "day": _TOUCHED_DAY,
-    **{
-        key: f"{key} in (select {key} from staging.github_run_attempts where {_TOUCHED_DAY})"
-        for key in ("run_id", "head_sha", "workflow_id")
-    },
-}
+PART_SIZE = 250_000  # attempts whose rows are made at once: bounds the memory of building a long history anew
+
 _NARROWED_BY = {  # the first of these columns that a table has tells which of its rows are read
     "day": ("day", "run_id"),
-    "run_id": ("day", "run_id"),
+    "run_id": ("run_id", "day"),
     "head_sha": ("run_id", "head_sha"),
     "workflow_id": ("workflow_id", "run_id"),
 }
@@ -32,32 +28,47 @@ _UNTOLD_TYPES = (  # an empty file tells none
 )
 
 
-def build_mart(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model] | None = None) -> int:
-    """Bring one mart up to date with the tables it reads and return its number of rows.
+@dataclass(frozen=True)
+class Built:
+    """How many rows a mart has, and the condition for those of them that may have changed."""
 
-    Only what runs of touched days have a part in is rebuilt; when the mart's text or a seed's rows, or those of
-    anything upstream, have changed, all of it. Both give the same rows. A mart of days that have ended is left as it is
-    while none of them was touched.
+    row_count: int
+    changed: str
+
+
+def build_mart(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    models: Mapping[str, Model] | None = None,
+    *,
+    part_size: int = PART_SIZE,
+) -> Built:
+    """Bring one mart up to date with the tables it reads.
+
+    Only what touched runs have a part in is rebuilt; when the mart's text or a seed's rows, or those of anything
+    upstream, have changed, all of it. Both give the same rows. A mart of days that have ended is rebuilt as a whole
+    when another one has, and else for what runs of those days have a part in.
     """
     signature = _signature(connection, model, models or load_models(), {})
+    touched = "meta.touched_runs"
     with transaction(connection):
-        if model.rebuilt_by == "closed_days":
-            signature = f"{signature} {_today(connection)}"
-            if _is_current(connection, model, signature) and not _touches_closed_days(connection):
-                return scalar(connection, f"select count(*) from {model.table}")
-        if model.rebuilt_by in (None, "closed_days") or not _is_current(connection, model, signature):
-            connection.execute(f"create or replace table {model.table} as {model.query}")
-            document(connection, model)
+        if model.is_of_closed_days:
+            today = _today(connection)
+            signature = f"{signature} {today}"
+            touched = f"meta.touched_runs where day < {today}"
+        changed = "true"
+        if _is_current(connection, model, signature) and model.rebuilt_by:
+            part = _of(touched)
+            changed = part[model.rebuilt_by]
+            connection.execute(f"delete from {model.table} where {changed}")
+            _insert(connection, model, part)
+        elif _is_current(connection, model, signature) and model.is_of_closed_days and not _any(connection, touched):
+            changed = "false"
         else:
-            _rebuild_touched(connection, model)
+            _build_whole(connection, model, part_size)
         connection.execute("delete from meta.models where model = ?", [model.table])
         connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
-    return scalar(connection, f"select count(*) from {model.table}")
-
-
-def rebuilt_rows(model: Model) -> str:
-    """Return the condition for the rows of a mart that bringing it up to date may change."""
-    return _TOUCHED.get(model.rebuilt_by or "", "true")
+    return Built(scalar(connection, f"select count(*) from {model.table}"), changed)
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -111,32 +122,76 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
 
 
 def _today(connection: duckdb.DuckDBPyConnection) -> str:
-    """Return the day of the newest pass, which has not ended."""
+    """Return the day of the newest pass, which has not ended, in SQL."""
     row = connection.execute("select cast(max(finished_at) as date) from staging.github_syncs").fetchone()
-    return str(row[0] if row else None)
+    return f"date '{row[0]}'" if row and row[0] else "null"
 
 
-def _touches_closed_days(connection: duckdb.DuckDBPyConnection) -> bool:
-    newest = "select cast(max(finished_at) as date) from staging.github_syncs"
-    return scalar(connection, f"select count(*) from meta.touched_days where day < ({newest})") > 0
+def _any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
+    return scalar(connection, f"select count(*) from {rows}") > 0
 
 
-def _rebuild_touched(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Replace the rows that runs of touched days have a part in, reading nothing else, save what is read whole."""
-    connection.execute(
-        "create or replace temp table touched_runs as "
-        f"select distinct run_id from staging.github_run_attempts where {rebuilt_rows(model)}"
+def _build_whole(connection: duckdb.DuckDBPyConnection, model: Model, part_size: int) -> None:
+    """Build a mart anew: at once, or part after part where history is long."""
+    parts = _parts(connection, model, part_size)
+    if len(parts) > 1:
+        connection.execute(f"create or replace table {model.table} as from ({model.query}) limit 0")
+        for part in parts:
+            _insert(connection, model, part)
+    else:
+        connection.execute(f"create or replace table {model.table} as {model.query}")
+    document(connection, model)
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, model: Model, size: int) -> list[Mapping[str, str]]:
+    """Return the conditions of parts that together are all rows of a mart; none if it cannot be divided."""
+    if model.rebuilt_by in ("run_id", "day"):
+        spans = (f"day between '{days[0]}' and '{days[-1]}'" for days in _divided(connection, "day", size))
+        return [{**_of(f"staging.github_run_attempts where {span}"), "day": span} for span in spans]
+    if model.rebuilt_by == "workflow_id":
+        groups = _divided(connection, "workflow_id", size)
+        return [{"workflow_id": f"workflow_id in ({', '.join(map(str, group))})"} for group in groups]
+    return []
+
+
+def _divided(connection: duckdb.DuckDBPyConnection, column: str, size: int) -> Iterator[list[Any]]:
+    """Yield the values of a column of attempts in groups, in order, so that each stands for few enough of them."""
+    query = (
+        f"select {column}, count(*) from staging.github_run_attempts where {column} is not null group by all order by 1"
     )
-    conditions = {**_TOUCHED, "run_id": "run_id in (select run_id from temp.main.touched_runs)"}
+    group: list[Any] = []
+    attempts = 0
+    for value, count in connection.execute(query).fetchall():
+        if group and attempts + count > size:
+            yield group
+            group, attempts = [], 0
+        group.append(value)
+        attempts += count
+    if group:
+        yield group
+
+
+def _of(runs: str) -> dict[str, str]:
+    """Return the conditions for rows that some runs have a part in, by the column that tells it."""
+    return {key: f"{key} in (select {key} from {runs})" for key in _NARROWED_BY}
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, model: Model, part: Mapping[str, str]) -> None:
+    """Make the rows of a part of a mart, reading nothing else, save what is read whole."""
+    rebuilt_by = model.rebuilt_by or ""
+    connection.execute(
+        "create or replace temp table part_runs as "
+        f"select distinct run_id from staging.github_run_attempts where {part[rebuilt_by]}"
+    )
+    conditions = {**part, "run_id": "run_id in (select run_id from temp.main.part_runs)"}
     narrowed = {}
     for table in model.upstream:
         columns = _columns(connection, table)
-        key = next((key for key in _NARROWED_BY[model.rebuilt_by or "day"] if key in columns), None)
+        key = next((key for key in _NARROWED_BY[rebuilt_by] if key in columns), None)
         if key:
-            view = f"touched_{table.replace('.', '_')}"
+            view = f"part_{table.replace('.', '_')}"
             connection.execute(f"create or replace temp view {view} as from {table} where {conditions[key]}")
             narrowed[table] = f"temp.main.{view}"
-    connection.execute(f"delete from {model.table} where {rebuilt_rows(model)}")
     connection.execute(f"insert into {model.table} by name {model.reading(narrowed)}")
 
 

@@ -19,6 +19,7 @@ LAYERS = ("landing", "seeds", "staging", "marts")
 
 _HEADER = re.compile(r"\s*/\*(?P<text>.*?)\*/", re.DOTALL)
 _FIELD = re.compile(r"^(Grain|Newest|Touches|Rebuilt by|Reads whole|Anew with): (.+)$", re.MULTILINE)
+_CLOSED = "closed_days"
 _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 
 
@@ -52,12 +53,13 @@ class Model:
     """A table defined by one SELECT in `sql/<schema>/<name>.sql`.
 
     `grain` names the key. A staging model merges by it: of two versions of a row the one whose `newest` columns are
-    greater wins, and a change touches the days of the runs that share its `touches` column, and those that the query
+    greater wins, and a change touches the runs that share its `touches` column, and those that the query
     in `sql/touched/<name>.sql` names. A mart with `rebuilt_by` is rebuilt only where runs were touched, any other mart
-    as a whole: by "run_id" or "day" from touched days, by "head_sha" or "workflow_id" from all runs of the commits or
-    workflows that have a run on one, however far apart; by "closed_days" as a whole, if a day that has ended was
-    touched, or another one has ended. It reads nothing else then, save in the places that go by an alias in
-    `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows.
+    as a whole: by "run_id" for the touched runs, by "day", "head_sha" or "workflow_id" for all runs of their days,
+    commits or workflows, however far apart. It reads nothing else then, save in the places that go by an alias in
+    `reads_whole`; and it is rebuilt as a whole when a table in `anew_with`, or a seed, holds other rows. A mart
+    `is_of_closed_days` that holds nothing of the day of the newest pass: runs of that day touch nothing of it, and when
+    the day ends it is rebuilt as a whole.
     """
 
     schema: str
@@ -71,6 +73,7 @@ class Model:
     newest: tuple[str, ...]
     touches: str | None
     rebuilt_by: str | None
+    is_of_closed_days: bool
     reads_whole: tuple[str, ...]
     anew_with: tuple[str, ...]
     touched: str | None
@@ -147,6 +150,7 @@ def _read(path: Path, *, documented: bool = True) -> Model:
     description, _, rest = _FIELD.sub("", header["text"]).strip().partition("\n")
     query = text[header.end() :].strip()
     tree = _parse(path, query)
+    rebuilt_by = _names(fields.get("Rebuilt by", ""))
     model = Model(
         schema=path.parent.name,
         name=path.stem,
@@ -158,7 +162,8 @@ def _read(path: Path, *, documented: bool = True) -> Model:
         grain=_names(fields.get("Grain", "")),
         newest=_names(fields.get("Newest", "")),
         touches=fields.get("Touches"),
-        rebuilt_by=fields.get("Rebuilt by"),
+        rebuilt_by=next((name for name in rebuilt_by if name != _CLOSED), None),
+        is_of_closed_days=_CLOSED in rebuilt_by,
         reads_whole=_names(fields.get("Reads whole", "")),
         anew_with=_names(fields.get("Anew with", "")),
         touched=_touched(path),
@@ -170,7 +175,7 @@ def _read(path: Path, *, documented: bool = True) -> Model:
 
 
 def _touched(path: Path) -> str | None:
-    """Return the query for days that changes of a staging table touch besides, if there is one."""
+    """Return the query for runs that changes of a staging table touch besides, if there is one."""
     file = path.parents[1] / "touched" / path.name
     return file.read_text(encoding="utf-8") if path.parent.name == "staging" and file.is_file() else None
 

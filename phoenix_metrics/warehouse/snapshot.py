@@ -32,7 +32,7 @@ class Snapshot:
 
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
-    """Copy the store aside, swap it in, and forget which days were touched. Call as the writer, after the checks.
+    """Copy the store aside, swap it in, and forget which runs were touched. Call as the writer, after the checks.
 
     Raises DiskFullError when the copy does not fit; readers then keep the snapshot they have.
     """
@@ -53,7 +53,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
         _point_to(folder, target)
     except OSError as error:
         raise write_error(home, error) from error
-    connection.execute("delete from meta.touched_days")
+    connection.execute("delete from meta.touched_runs")
     for old in sorted(folder.glob("*.duckdb"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return Snapshot(sequence, target, now)

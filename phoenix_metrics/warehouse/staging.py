@@ -101,9 +101,9 @@ def _merge_files(
     fed = [m for m in staging if any(table.removeprefix("landing.") in by_object for table in m.upstream)]
     _name_landing(connection, fed, by_object)
     with transaction(connection):
-        connection.execute("create or replace temp table touched (day date)")
+        connection.execute("create or replace temp table touched as from meta.touched_runs limit 0")
         changed = {model.table: _merge(connection, model) for model in fed}
-        connection.execute("insert into meta.touched_days select distinct day from touched where day is not null")
+        connection.execute("insert into meta.touched_runs select distinct * from touched")
         book = {"files": list(files)}
         connection.execute("delete from staging.landing_files where list_contains($files, file)", book)
         connection.execute(
@@ -144,7 +144,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
         f"select new.* from incoming as new left join {model.table} as old on {same_key} "
         f"where old.{model.grain[0]} is null or ({is_newer} and {differs}) or {is_earlier}"
     )
-    _touch_more(connection, model)
+    _touch(connection, model)
     updates = [f"{name} = case when {is_newer} then new.{name} else old.{name} end" for name in [*content, *versions]]
     updates += [f"{name} = case when {is_earlier} then new.{name} else old.{name} end" for name in earliest]
     connection.execute(
@@ -153,23 +153,22 @@ def _merge(connection: duckdb.DuckDBPyConnection, model: Model) -> int:
         "when not matched then insert by name"
     )
     _touch(connection, model)
-    _touch_more(connection, model)
     return scalar(connection, "select count(*) from changed")
 
 
 def _touch(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Note the days of the runs that the changed rows are about."""
+    """Note the runs that changed rows reach, before a merge as they were, after it as they are."""
     if model.touches:
-        connection.execute(
-            "insert into touched select distinct day from staging.github_run_attempts "
-            f"where {model.touches} in (select {model.touches} from changed)"
-        )
-
-
-def _touch_more(connection: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Note the days that the model's own query finds: before a merge what was, after it what is."""
+        _note(connection, f"{model.touches} in (select {model.touches} from changed)")
     if model.touched:
-        connection.execute(f"insert into touched {model.touched}")
+        _note(connection, f"run_id in ({model.touched})")
+
+
+def _note(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
+    connection.execute(
+        "insert into touched select distinct run_id, day, head_sha, workflow_id "
+        f"from staging.github_run_attempts where {condition}"
+    )
 
 
 def _one_row_a_key(model: Model, earliest: Sequence[str]) -> str:

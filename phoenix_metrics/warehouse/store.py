@@ -1,8 +1,8 @@
 """The store: the one DuckDB file that the one writer opens.
 
 Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table),
-`meta.touched_days` (days whose marts are not published yet), `meta.publication` and `staging.landing_files` (which
-landing files are loaded).
+`meta.touched_runs` (runs that changed and are not published yet, with what others can share with them),
+`meta.publication` and `staging.landing_files` (which landing files are loaded).
 """
 
 import fcntl
@@ -26,7 +26,7 @@ _BOOKS = (
     "create schema if not exists seeds",
     "create schema if not exists meta",
     "create table if not exists meta.models (model varchar, signature varchar)",
-    "create table if not exists meta.touched_days (day date)",
+    "create table if not exists meta.touched_runs (run_id bigint, day date, head_sha varchar, workflow_id bigint)",
     "create table if not exists meta.publication (sequence bigint, published_at timestamp)",
     "create table if not exists staging.landing_files "
     "(file varchar, state varchar, note varchar, recorded_at timestamp)",

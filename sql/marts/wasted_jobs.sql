@@ -27,6 +27,7 @@ with series as (
             head_branch is not null
             and workflow_id in (select workflow_id from staging.github_run_attempts)
             and created_at >= (select min(created_at) from staging.github_run_attempts)
+            and created_at <= (select max(completed_at) + interval 5 seconds from staging.github_jobs)  -- later ones change nothing
         qualify row_number() over (partition by run_id order by run_attempt desc) = 1
     )
     window of_branch as (

@@ -1,11 +1,9 @@
--- Days of runs that were still at work when the next run of their workflow and branch was created, if that one is new or changed.
+-- Runs that were still at work when the next run of their workflow and branch was created, if that one is new or changed.
 with series as (
     select
         run_id,
-        day,
         created_at,
-        lag(run_id) over of_branch as earlier_run_id,
-        lag(day) over of_branch as earlier_day
+        lag(run_id) over of_branch as earlier_run_id
     from (
         select *
         from staging.github_run_attempts
@@ -22,7 +20,7 @@ with series as (
         partition by repository_id, workflow_id, event, head_branch, head_repository_id order by created_at, run_id
     )
 )
-select distinct series.earlier_day
+select series.earlier_run_id
 from series
 inner join staging.github_jobs as jobs on jobs.run_id = series.earlier_run_id
 where series.run_id in (select run_id from changed) and jobs.completed_at >= series.created_at - interval 5 seconds

@@ -28,6 +28,9 @@ COLUMNS = [
     "is_latest",
 ]
 
+PASSED_AT = START + timedelta(days=30)  # the newest pass, days after all runs
+PASS = ("github_syncs", Record(7, None, PASSED_AT, as_text({"repository": "acme/7", "finished_at": text(PASSED_AT)})))
+
 
 def test_changes_read_in_parts_are_those_read_at_once(open_store: OpenStore) -> None:
     """Workflows that nothing touched keep their changes, those with new runs get the ones of their whole series."""
@@ -35,11 +38,11 @@ def test_changes_read_in_parts_are_those_read_at_once(open_store: OpenStore) -> 
     random.Random(1).shuffle(said)
     only_one = [reading for number in range(48, 60) for reading in _execution(4, number)]
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
-        for part in ([REPOSITORY, *said[:150]], said[150:], only_one):
+        for part in ([REPOSITORY, PASS, *said[:150]], said[150:], only_one):
             _read(connection, Path(folder), part)
         grown = rows_of(connection, "marts.duration_changes")
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
-        _read(connection, Path(folder), [REPOSITORY, *said, *only_one])
+        _read(connection, Path(folder), [REPOSITORY, PASS, *said, *only_one])
         assert grown == rows_of(connection, "marts.duration_changes")
         seen = {row[:6] for row in rows_of(connection, "marts.duration_changes", COLUMNS)}
     slower = {(workflow, job) for workflow in (3, 4, 5) for job in (None, "test")}
@@ -53,7 +56,7 @@ def _read(connection: duckdb.DuckDBPyConnection, home: Path, said: Sequence[Read
     load(connection, home, said)
     for table in ("workflows", "jobs", "run_attempts", "duration_changes"):
         build_mart(connection, MODELS[f"marts.{table}"], MODELS)
-    connection.execute("delete from meta.touched_days")  # as publishing does
+    connection.execute("delete from meta.touched_runs")  # as publishing does
 
 
 def _execution(workflow_id: int, number: int) -> list[Reading]:

@@ -206,10 +206,12 @@ def _shown(one: Try) -> Row:
 
 def grow(connection: duckdb.DuckDBPyConnection, attempts: Iterable[Try]) -> None:
     """Bring the marts up to date where attempts were loaded, and publish."""
-    insert(connection, "meta.touched_days", [{"day": day} for day in _days(attempts)])
+    placed = [_placed(one) for one in attempts]
+    columns = ("run_id", "day", "head_sha", "workflow_id")
+    insert(connection, "meta.touched_runs", [{name: row[name] for name in columns} for row in placed])
     for name in FLAKY:
         build_mart(connection, MODELS[f"marts.{name}"], MODELS)
-    connection.execute("delete from meta.touched_days")
+    connection.execute("delete from meta.touched_runs")
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection) -> None:

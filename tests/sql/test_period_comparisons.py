@@ -160,14 +160,14 @@ def test_days_that_ended_are_read_again_only_if_touched(open_store: OpenStore, t
         before = connection.execute(f"from {model.table} order by all").fetchall()
         connection.execute("update marts.workflow_runs set duration_seconds = 2 * duration_seconds")
         for touched in (END, END + timedelta(days=1)):
-            connection.execute("insert into meta.touched_days values (?)", [touched])
+            connection.execute("insert into meta.touched_runs (run_id, day) values (1, ?)", [touched])
             build_mart(connection, model, MODELS)
             assert connection.execute(f"from {model.table} order by all").fetchall() == before
-        connection.execute("insert into meta.touched_days values (?)", [END - timedelta(days=1)])
+        connection.execute("insert into meta.touched_runs (run_id, day) values (1, ?)", [END - timedelta(days=1)])
         build_mart(connection, model, MODELS)
         after = connection.execute(f"from {model.table} order by all").fetchall()
         assert after != before
-        connection.execute("delete from meta.touched_days")
+        connection.execute("delete from meta.touched_runs")
         connection.execute("update staging.github_syncs set finished_at = finished_at + interval 1 day")
         build_mart(connection, model, MODELS)
         assert connection.execute(f"from {model.table} order by all").fetchall() != after

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, write_batch
-from phoenix_metrics.warehouse.marts import build_mart
+from phoenix_metrics.warehouse.marts import PART_SIZE, build_mart
 from phoenix_metrics.warehouse.models import load_models
 from phoenix_metrics.warehouse.staging import load_landing
 from tests.sql import truth
@@ -53,12 +53,25 @@ def test_rebuilding_touched_days_is_rebuilding_all(
         for part in parts:
             load(connection, Path(folder), part)
             build(connection)
-            connection.execute("delete from meta.touched_days")  # as publishing does
+            connection.execute("delete from meta.touched_runs")  # as publishing does
         grown = {table: rows_of(connection, table) for table in MARTS}
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
         load(connection, Path(folder), said)
         build(connection)
         assert grown == {table: rows_of(connection, table) for table in MARTS}
+
+
+@given(history=histories())
+@settings(few, max_examples=6)
+def test_building_a_long_history_in_parts_is_building_it_at_once(open_store: OpenStore, history: list[Attempt]) -> None:
+    """A day, or a workflow, after the other comes to the same marts as all of them together."""
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
+        load(connection, Path(folder), readings(history))
+        build(connection)
+        at_once = {table: rows_of(connection, table) for table in MARTS}
+        connection.execute("delete from meta.models")
+        build(connection, part_size=1)
+        assert at_once == {table: rows_of(connection, table) for table in MARTS}
 
 
 @given(history=histories(), chance=st.randoms(use_true_random=False))
@@ -82,7 +95,7 @@ def test_a_new_namesake_renames_untouched_days(open_store: OpenStore, tmp_path: 
         for part in ([REPOSITORY, run(1, 3, "success", START)], [second]):
             load(connection, tmp_path, part)
             build(connection)
-            connection.execute("delete from meta.touched_days")
+            connection.execute("delete from meta.touched_runs")
         names = rows_of(connection, "marts.workflow_runs", ["workflow"])
         assert names == [("CI (3.yml)",), ("CI (4.yml)",)]
 
@@ -94,7 +107,7 @@ def test_a_first_reading_that_comes_late_touches_its_day(open_store: OpenStore, 
         for part in ([REPOSITORY, later], [first]):
             load(connection, tmp_path, part)
             build(connection)
-            connection.execute("delete from meta.touched_days")
+            connection.execute("delete from meta.touched_runs")
         assert rows_of(connection, "marts.run_attempts", ["settled_conclusion"]) == [("cancelled",)]
 
 
@@ -132,10 +145,10 @@ def load(connection: duckdb.DuckDBPyConnection, home: Path, said: Sequence[Readi
     assert not load_landing(connection, home, MODELS).set_aside
 
 
-def build(connection: duckdb.DuckDBPyConnection) -> None:
+def build(connection: duckdb.DuckDBPyConnection, *, part_size: int = PART_SIZE) -> None:
     """Bring every mart up to date."""
     for table in MARTS:
-        build_mart(connection, MODELS[table], MODELS)
+        build_mart(connection, MODELS[table], MODELS, part_size=part_size)
 
 
 def rows_of(
