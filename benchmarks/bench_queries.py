@@ -2,10 +2,10 @@
 
     bench_queries.py [--runs-stored N] [--days N] [--repositories N] [--without-steps]
 
-Writes N runs with their jobs and steps to landing, loads them and builds every mart; times that and each of the
-slowest, a refresh after 1,000 new runs, and questions to the snapshot (each seven times, median). Memory is the largest
-resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To see whether a refresh grows with history, have
-ten times the runs on ten times the days.
+Writes N runs with their jobs and steps to landing, and a day more; loads them and builds every mart; times that and
+each of the slowest, a refresh after 1,000 more runs of the last day, and questions to the snapshot (each seven times,
+median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To see whether a
+refresh grows with history, have ten times the runs on ten times the days.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import resource
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from machine import describe_machine
 
 from phoenix_metrics.demo.bulk.generator import generate
 from phoenix_metrics.demo.bulk.plan import Plan, midnight
-from phoenix_metrics.warehouse.landing import list_files, object_of
+from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
@@ -55,7 +57,7 @@ def main() -> None:
     parser.add_argument("--without-steps", action="store_true")
     options = parser.parse_args()
     plan = Plan(
-        options.runs_stored + NEWS,
+        options.runs_stored,
         UNTIL,
         options.repositories,
         options.days,
@@ -72,7 +74,7 @@ def main() -> None:
         for table, watch in sorted(built.items(), key=lambda item: -item[1].seconds)[:SLOWEST]:
             show(f"  {table}", watch)
         print(f"{'store':<34}{(home / 'store.duckdb').stat().st_size / 2**20:>10,.0f} MiB")
-        land_news(home)
+        move_files(home / "news", home)
         show("refresh after 1,000 new runs", Stopwatch(lambda: refresh(home)))
         print(f"{'memory so far':<34}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>10,.0f} MiB")
         reader = SnapshotReader(home)
@@ -109,19 +111,26 @@ def refresh(home: Path, only: str | None = None) -> dict[str, Stopwatch]:
 
 
 def land(home: Path, plan: Plan) -> None:
-    """Write a history as ingestion would, a thousand runs a file, and hold back its last files."""
-    parts = list(generate(home, plan))
-    jobs = sum(part.jobs for part in parts[:-1])
-    print(f"{plan.runs - NEWS:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days")
+    """Write a history as ingestion would, a thousand runs a file, a day more, and aside the news of that day."""
+    jobs = sum(part.jobs for part in generate(home, plan))
+    print(f"{plan.runs:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days")
+    last_day = replace(plan, until=plan.until + DAY, days=1)
+    today = max(plan.runs // plan.days, plan.repositories)
+    for name, one in (
+        ("today", replace(last_day, runs=today, first_run=plan.runs)),
+        ("news", replace(last_day, runs=NEWS, first_run=plan.runs + today)),
+    ):
+        deque(generate(home / name, one), maxlen=0)
+    move_files(home / "today", home)
+
+
+def move_files(source: Path, home: Path) -> None:
+    """Land what was written elsewhere: runs with their jobs, and nothing of a pass that would end the day."""
     for name in ("github_jobs", "github_runs", "github_run_details"):
-        newest = home / "landing" / max(file for file in list_files(home) if object_of(file) == name)
-        newest.rename(newest.with_suffix(".held"))
-
-
-def land_news(home: Path) -> None:
-    """Land what was held back, the newest runs of one repository."""
-    for file in (home / "landing").rglob("*.held"):
-        file.rename(file.with_suffix(".parquet"))
+        for file in (source / "landing" / name).rglob("*.parquet"):
+            target = home / "landing" / name / file.parent.name
+            target.mkdir(exist_ok=True)
+            file.rename(target / file.name)
 
 
 def show(title: str, watch: Stopwatch) -> None:

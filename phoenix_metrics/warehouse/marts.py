@@ -11,7 +11,7 @@ from phoenix_metrics.warehouse import functions
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
-from phoenix_metrics.warehouse.store import existing_tables, scalar, transaction
+from phoenix_metrics.warehouse.store import scalar, transaction
 
 PART_SIZE = 250_000  # attempts whose rows are made at once: bounds the memory of building a long history anew
 
@@ -49,23 +49,22 @@ def build_mart(
     upstream, have changed, all of it. Both give the same rows. A mart of days that have ended is rebuilt as a whole
     when another one has, and else for what runs of those days have a part in.
     """
-    signature = _signature(connection, model, models or load_models(), {})
+    models = models or load_models()
+    signature = _signature(connection, model, models, {})
     touched = "meta.touched_runs"
     with transaction(connection):
         if model.is_of_closed_days:
             today = _today(connection)
             signature = f"{signature} {today}"
             touched = f"meta.touched_runs where day < {today}"
+        is_current = _is_current(connection, model, signature)
         changed = "true"
-        if _is_current(connection, model, signature) and model.rebuilt_by:
-            part = _of(touched)
-            changed = part[model.rebuilt_by]
-            connection.execute(f"delete from {model.table} where {changed}")
-            _insert(connection, model, part)
-        elif _is_current(connection, model, signature) and model.is_of_closed_days and not _any(connection, touched):
+        if is_current and model.rebuilt_by:
+            changed = _rebuild(connection, model, models, model.rebuilt_by, touched)
+        elif is_current and model.is_of_closed_days and scalar(connection, f"select count(*) from {touched}") == 0:
             changed = "false"
         else:
-            _build_whole(connection, model, part_size)
+            _build_whole(connection, model, models, part_size)
         connection.execute("delete from meta.models where model = ?", [model.table])
         connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
     return Built(scalar(connection, f"select count(*) from {model.table}"), changed)
@@ -118,7 +117,7 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
     known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
-    return known == (signature,) and model.table in existing_tables(connection)
+    return known == (signature,)
 
 
 def _today(connection: duckdb.DuckDBPyConnection) -> str:
@@ -127,79 +126,70 @@ def _today(connection: duckdb.DuckDBPyConnection) -> str:
     return f"date '{row[0]}'" if row and row[0] else "null"
 
 
-def _any(connection: duckdb.DuckDBPyConnection, rows: str) -> bool:
-    return scalar(connection, f"select count(*) from {rows}") > 0
+def _rebuild(
+    connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], key: str, touched: str
+) -> str:
+    """Make the rows of a mart anew that touched runs have a part in; return the condition for them."""
+    part = {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
+    changed = part[key]
+    connection.execute(f"delete from {model.table} where {changed}")
+    if key != "run_id":
+        part["run_id"] = _of_runs(connection, changed)
+    _insert(connection, model, models, key, part)
+    return changed
 
 
-def _build_whole(connection: duckdb.DuckDBPyConnection, model: Model, part_size: int) -> None:
+def _build_whole(
+    connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], part_size: int
+) -> None:
     """Build a mart anew: at once, or part after part where history is long."""
-    parts = _parts(connection, model, part_size)
+    key = "day" if model.rebuilt_by == "run_id" else model.rebuilt_by
+    parts = list(_parts(connection, key, part_size)) if key in ("day", "workflow_id") else []
     if len(parts) > 1:
         connection.execute(f"create or replace table {model.table} as from ({model.query}) limit 0")
         for part in parts:
-            _insert(connection, model, part)
+            _insert(connection, model, models, str(key), {str(key): part, "run_id": _of_runs(connection, part)})
     else:
         connection.execute(f"create or replace table {model.table} as {model.query}")
     document(connection, model)
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, model: Model, size: int) -> list[Mapping[str, str]]:
-    """Return the conditions of parts that together are all rows of a mart; none if it cannot be divided."""
-    if model.rebuilt_by in ("run_id", "day"):
-        spans = (f"day between '{days[0]}' and '{days[-1]}'" for days in _divided(connection, "day", size))
-        return [{**_of(f"staging.github_run_attempts where {span}"), "day": span} for span in spans]
-    if model.rebuilt_by == "workflow_id":
-        groups = _divided(connection, "workflow_id", size)
-        return [{"workflow_id": f"workflow_id in ({', '.join(map(str, group))})"} for group in groups]
-    return []
-
-
-def _divided(connection: duckdb.DuckDBPyConnection, column: str, size: int) -> Iterator[list[Any]]:
-    """Yield the values of a column of attempts in groups, in order, so that each stands for few enough of them."""
-    query = (
-        f"select {column}, count(*) from staging.github_run_attempts where {column} is not null group by all order by 1"
-    )
+def _parts(connection: duckdb.DuckDBPyConnection, key: str, size: int) -> Iterator[str]:
+    """Yield conditions that divide all attempts by a column of theirs, in groups of about one size."""
+    query = f"select {key}, count(*) from staging.github_run_attempts where {key} is not null group by all order by 1"
     group: list[Any] = []
     attempts = 0
-    for value, count in connection.execute(query).fetchall():
+    for value, count in [*connection.execute(query).fetchall(), (None, size)]:
         if group and attempts + count > size:
-            yield group
+            yield f"{key} between {group[0]} and {group[-1]}"
             group, attempts = [], 0
-        group.append(value)
+        group.append(f"date '{value}'" if key == "day" else value)
         attempts += count
-    if group:
-        yield group
 
 
-def _of(runs: str) -> dict[str, str]:
-    """Return the conditions for rows that some runs have a part in, by the column that tells it."""
-    return {key: f"{key} in (select {key} from {runs})" for key in _NARROWED_BY}
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, model: Model, part: Mapping[str, str]) -> None:
-    """Make the rows of a part of a mart, reading nothing else, save what is read whole."""
-    rebuilt_by = model.rebuilt_by or ""
+def _of_runs(connection: duckdb.DuckDBPyConnection, condition: str) -> str:
+    """Keep the runs for whose attempts a condition holds aside; return the condition for what is theirs."""
     connection.execute(
         "create or replace temp table part_runs as "
-        f"select distinct run_id from staging.github_run_attempts where {part[rebuilt_by]}"
+        f"select distinct run_id from staging.github_run_attempts where {condition}"
     )
-    conditions = {**part, "run_id": "run_id in (select run_id from temp.main.part_runs)"}
+    return "run_id in (select run_id from temp.main.part_runs)"
+
+
+def _insert(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    models: Mapping[str, Model],
+    key: str,
+    part: Mapping[str, str],
+) -> None:
+    """Make the rows of a part of a mart, reading nothing else, save what is read whole."""
     narrowed = {}
     for table in model.upstream:
-        columns = _columns(connection, table)
-        key = next((key for key in _NARROWED_BY[rebuilt_by] if key in columns), None)
-        if key:
+        columns = {column.name for column in models[table].columns} if table in models else set()
+        column = next((name for name in _NARROWED_BY[key] if name in columns), None)
+        if column:
             view = f"part_{table.replace('.', '_')}"
-            connection.execute(f"create or replace temp view {view} as from {table} where {conditions[key]}")
+            connection.execute(f"create or replace temp view {view} as from {table} where {part[column]}")
             narrowed[table] = f"temp.main.{view}"
     connection.execute(f"insert into {model.table} by name {model.reading(narrowed)}")
-
-
-def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
-    schema, _, name = table.partition(".")
-    rows = connection.execute(
-        "select column_name from duckdb_columns() "
-        "where database_name = current_database() and schema_name = ? and table_name = ?",
-        [schema, name],
-    ).fetchall()
-    return {row[0] for row in rows}

@@ -20,6 +20,7 @@ LAYERS = ("landing", "seeds", "staging", "marts")
 _HEADER = re.compile(r"\s*/\*(?P<text>.*?)\*/", re.DOTALL)
 _FIELD = re.compile(r"^(Grain|Newest|Touches|Rebuilt by|Reads whole|Anew with): (.+)$", re.MULTILINE)
 _CLOSED = "closed_days"
+_READ = re.compile(r"\b(?P<table>(?:staging|marts)\.(?P<name>\w+))(?:\s+as\s+(?P<alias>\w+))?")
 _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 
 
@@ -101,12 +102,12 @@ class Model:
 
     def reading(self, tables: Mapping[str, str]) -> str:
         """Return the query with some of the tables it reads replaced by others, save where it reads them whole."""
-        tree = self.tree.copy()
-        for table in list(tree.find_all(exp.Table)):
-            replacement = tables.get(f"{table.db}.{table.name}") if table.db else None
-            if replacement and table.alias not in self.reads_whole:
-                table.replace(exp.to_table(replacement, alias=table.alias or table.name, dialect="duckdb"))
-        return tree.sql(dialect="duckdb", comments=False)
+
+        def replaced(read: re.Match[str]) -> str:
+            table, alias = read["table"], read["alias"] or read["name"]
+            return read[0] if table not in tables or alias in self.reads_whole else f"{tables[table]} as {alias}"
+
+        return _READ.sub(replaced, self.query)
 
 
 @cache

@@ -99,7 +99,7 @@ def _write_part(folder: Path, plan: Plan, part: int, earlier: np.ndarray) -> Wri
     calendar = _calendar(plan)
     begun = outline(plan, calendar, part)
     dice, runs_begun = begun.dice, triggers(plan, calendar, begun, earlier)
-    about = payloads.facts(dice, runs_begun)
+    about = payloads.facts(dice, runs_begun, plan.first_run)
     made = [
         each
         for index, workflow in enumerate(WORKFLOWS)

@@ -88,9 +88,9 @@ class Facts:
         return {name: self.columns[name].take(index) for name in names or self.columns}
 
 
-def facts(dice: np.random.Generator, triggers: Triggers) -> Facts:
-    """Return the texts that belong to the runs of a part."""
-    run_ids = _FIRST_RUN + triggers.place
+def facts(dice: np.random.Generator, triggers: Triggers, first_run: int) -> Facts:
+    """Return the texts that belong to the runs of a part; `first_run` ids are taken."""
+    run_ids = _FIRST_RUN + first_run + triggers.place
     pull_request, number_text = triggers.is_pull_request, number(triggers.number)
     names = chosen([w.name for w in WORKFLOWS], triggers.workflow)
     paths = chosen([w.path for w in WORKFLOWS], triggers.workflow)

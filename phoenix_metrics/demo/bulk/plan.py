@@ -27,6 +27,7 @@ class Plan:
     seed: int = 7
     with_steps: bool = False
     part_size: int = 5_000  # runs in a file: bounds memory
+    first_run: int = 0  # how many runs were generated before, whose ids are taken
 
     def __post_init__(self) -> None:
         if self.days < 1 or self.repositories < 1 or self.runs < self.repositories:
