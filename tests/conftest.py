@@ -5,12 +5,13 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pytest
 
 from phoenix_metrics.defs.polling import Pass, Poll, sync_github
 from phoenix_metrics.settings import Settings, load_settings
-from phoenix_metrics.warehouse.checks import checks_of
+from phoenix_metrics.warehouse.checks import check_rule, checks_of, run_check
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import load_checks, load_models
 from phoenix_metrics.warehouse.rules import NO_RULES, Rules
@@ -58,15 +59,16 @@ def broken_promises(home: Path) -> dict[str, int]:
 
     One row for each key, nothing NULL or unknown that must not be.
     """
-    queries = {name: f"select count(*) as n from ({rule.query})" for name, rule in load_checks().items()}
-    for model in MODELS.values():
-        for check in checks_of(model):
-            for part, query in check.queries:
-                counted = query.format(scope="true").replace("select count(*)", "select count(*) as n", 1)
-                queries[f"{check.table} {check.name} {part}"] = counted
-    assert queries
-    counts = {name: rows(home, query)[0]["n"] for name, query in queries.items()}
-    return {name: count for name, count in counts.items() if count}
+    checks = [check_rule(rule) for rule in load_checks().values()]
+    checks += [check for model in MODELS.values() for check in checks_of(model)]
+    assert checks
+    with duckdb.connect(str(SnapshotReader(home).current().path), read_only=True) as connection:
+        findings = [run_check(connection, check) for check in checks]
+    return {
+        f"{finding.check.table} {finding.check.name} {part}": count
+        for finding in findings
+        for part, count in finding.broken.items()
+    }
 
 
 def publish_landing(home: Path, rules: Rules = NO_RULES) -> None:

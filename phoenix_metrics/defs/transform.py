@@ -13,7 +13,7 @@ from phoenix_metrics.warehouse.marts import build_mart, load_seeds
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.schedules import expand_schedules
-from phoenix_metrics.warehouse.staging import load_landing
+from phoenix_metrics.warehouse.staging import load_landing, unpublished
 from phoenix_metrics.warehouse.store import writing
 
 WRITER_POOL = "duckdb_writer"
@@ -93,7 +93,9 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[
         load_seeds(connection, rules_of(load_settings(os.environ)))
         loaded = load_landing(connection, home(), MODELS)
         expand_schedules(connection)
-        findings = [run_check(connection, check) for model in STAGING for check in checks_of(model)]
+        findings = [
+            run_check(connection, check, scope=unpublished(model)) for model in STAGING for check in checks_of(model)
+        ]
     for file, reason in loaded.set_aside.items():
         context.log.warning("landing file %s was set aside: %s", file, reason)
     for model in STAGING:

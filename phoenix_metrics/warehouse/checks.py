@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import duckdb
 
 from phoenix_metrics.warehouse.models import Model
-from phoenix_metrics.warehouse.store import scalar
 
 
 @dataclass(frozen=True)
 class Check:
-    """A rule over one table; `query` returns how many rows break each part of it, by name."""
+    """A rule over one table; `query` returns one row: how many rows break each of its parts."""
 
     name: str
     table: str
     description: str
-    queries: tuple[tuple[str, str], ...]
+    parts: tuple[str, ...]
+    query: str
     is_blocking: bool = True
 
 
@@ -38,34 +38,36 @@ def checks_of(model: Model) -> list[Check]:
     """Return the checks that a model's grain and tags stand for; those on columns tagged `#warn` do not block."""
     key = ", ".join(model.grain)
     grain = f"select count(*) from (select 1 from {model.table} where {{scope}} group by {key} having count(*) > 1)"
-    checks = [Check("grain_is_unique", model.table, f"One row for each {key}.", ((key, grain),))]
-    for (kind, is_warning), queries in _tagged(model).items():
+    checks = [Check("grain_is_unique", model.table, f"One row for each {key}.", (key,), grain)]
+    for (kind, is_warning), conditions in _tagged(model).items():
         name = f"{kind}_warning" if is_warning else kind
-        columns = ", ".join(column for column, _ in queries)
-        checks.append(Check(name, model.table, f"{_SENTENCES[kind]} {columns}.", tuple(queries), not is_warning))
+        sentence = f"{_SENTENCES[kind]} {', '.join(conditions)}."
+        counts = ", ".join(f"count(*) filter (where {condition})" for condition in conditions.values())
+        query = f"select {counts} from {model.table} where {{scope}}"
+        checks.append(Check(name, model.table, sentence, tuple(conditions), query, not is_warning))
     return checks
 
 
 def check_rule(rule: Model) -> Check:
     """Return the check that a cross-table rule of `sql/checks/` stands for; it guards the snapshot."""
-    return Check(rule.name, "snapshot", rule.description, ((rule.name, f"select count(*) from ({rule.query})"),))
+    return Check(rule.name, "snapshot", rule.description, (rule.name,), f"select count(*) from ({rule.query})")
 
 
 def run_check(connection: duckdb.DuckDBPyConnection, check: Check, *, scope: str = "true") -> Finding:
     """Count the rows that break a check, over the whole table or over the rows for which a condition holds."""
-    counts = {part: scalar(connection, query.format(scope=scope)) for part, query in check.queries}
-    return Finding(check, {part: count for part, count in counts.items() if count})
+    counts = connection.execute(check.query.format(scope=scope)).fetchone() or ()
+    return Finding(check, {part: count for part, count in zip(check.parts, counts, strict=True) if count})
 
 
-_SENTENCES = {"not_null": "Never NULL:", "unique": "No value twice:", "accepted_values": "Only known values:"}
+_SENTENCES = {"not_null": "Never NULL:", "accepted_values": "Only known values:"}
 
 
-def _tagged(model: Model) -> dict[tuple[str, bool], list[tuple[str, str]]]:
-    found: dict[tuple[str, bool], list[tuple[str, str]]] = defaultdict(list)
+def _tagged(model: Model) -> dict[tuple[str, bool], dict[str, str]]:
+    """Return for each kind of promise, and whether breaking it only warns, the condition for broken rows by column."""
+    found: dict[tuple[str, bool], dict[str, str]] = defaultdict(dict)
     for column in model.columns:
         for kind, condition in _conditions(model, column.name):
-            query = f"select count(*) from {model.table} where {{scope}} and {condition}"
-            found[kind, column.has("warn")].append((column.name, query))
+            found[kind, column.has("warn")][column.name] = condition
     return found
 
 
@@ -74,8 +76,6 @@ def _conditions(model: Model, name: str) -> Iterator[tuple[str, str]]:
     for tag in column.tags:
         if tag.name == "not_null":
             yield "not_null", f"{name} is null"
-        elif tag.name == "unique":
-            yield "unique", f"{name} in (select {name} from {model.table} group by {name} having count(*) > 1)"
         elif tag.name == "in":
             values = ", ".join(f"'{value}'" for value in tag.values)
             yield "accepted_values", f"{name} not in ({values})"

@@ -28,7 +28,7 @@ _TAG = re.compile(r"#(\w+)(?:\(([^)]*)\))?")
 class Tag:
     """What a column promises or how it is merged.
 
-    `#not_null`, `#unique`, `#in(a, b)` and `#warn` become checks. `#version` marks a column whose change alone is no
+    `#not_null`, `#in(a, b)` and `#warn` become checks. `#version` marks a column whose change alone is no
     news; `#earliest` columns keep the values of the first time.
     """
 

@@ -49,6 +49,15 @@ def load_landing(
     return loaded
 
 
+def unpublished(model: Model) -> str:
+    """Return the condition for the rows of a staging table that may have changed since the last publication.
+
+    Rows of runs are found by the runs that were touched, so that looking at them does not take longer as history grows;
+    of those whose run is not known yet, when it is.
+    """
+    return "run_id in (select run_id from meta.touched_runs)" if model.touches == "run_id" else "true"
+
+
 def _prepare(connection: duckdb.DuckDBPyConnection, staging: Sequence[Model]) -> None:
     """Create the staging tables; when a model's text has changed, begin anew from the archive."""
     known = dict(connection.execute("select model, signature from meta.models where model like 'staging.%'").fetchall())
