@@ -12,12 +12,15 @@ from phoenix_metrics.demo.repositories import ORGANIZATION
 from phoenix_metrics.demo.runs import Job, Run
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import DAY, FOUNDED
+from phoenix_metrics.demo.workflows import STANDARD_RUNNER
 from phoenix_metrics.demo.world import World
 
 _EPOCH = date(1970, 1, 1)
 _NEW_PRICES = (date(2026, 1, 1) - _EPOCH).days
-_OLD_PRICE, _NEW_PRICE = 0.008, 0.006  # USD for a minute of ubuntu-latest
-_INCLUDED_MINUTES = 3_000  # a month, with GitHub Team
+_SKUS = {STANDARD_RUNNER: "Actions Linux", "ubuntu-latest-8-cores": "Actions Linux 8-core"}  # by a runner's label
+_OLD_PRICES = {STANDARD_RUNNER: 0.008, "ubuntu-latest-8-cores": 0.032}  # USD for a minute
+_PRICES = {STANDARD_RUNNER: 0.006, "ubuntu-latest-8-cores": 0.022}
+_INCLUDED_MINUTES = 3_000  # a month of standard runners, with GitHub Team
 _MOST_REPOSITORIES = 50  # the busiest, which are charged; to add up more of them would take too long
 _PARTS: tuple[str, ...] = ("year", "month", "day")
 _LONGEST_DAYS = LONGEST_WAIT_DAYS + 2  # from a run's creation to the last start of a job of it
@@ -29,17 +32,23 @@ class BadPeriodError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the jobs of a repository that started on a day cost, in minutes and USD."""
+    """What the jobs of a repository that started on a day on one kind of runner cost, in minutes and USD."""
 
     day: int
     repository: str
+    label: str
     minutes: int
     included_minutes: int
 
     @property
     def price(self) -> float:
         """USD for a minute on that day."""
-        return _NEW_PRICE if self.day >= _NEW_PRICES else _OLD_PRICE
+        return (_PRICES if self.day >= _NEW_PRICES else _OLD_PRICES)[self.label]
+
+    @property
+    def sku(self) -> str:
+        """What the runner is called on the bill."""
+        return _SKUS[self.label]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +77,13 @@ def period(query: Mapping[str, str], now: int) -> Period:
 
 
 def lines(worlds: Sequence[World], wanted: Period, now: int) -> list[Line]:
-    """Return a line for each repository and day of a period on which a job started, as far as jobs have ended."""
+    """Return a line for each repository, day of a period and kind of runner a job started on, if jobs have ended."""
     first = _start_of_month(max(wanted.first_day, FOUNDED))
     until = min(now, (wanted.last_day + 1) * DAY)
-    minutes: dict[tuple[int, str], int] = {}
+    minutes: dict[tuple[int, str, str], int] = {}
     for world in worlds[:_MOST_REPOSITORIES]:
-        for day, count in _minutes(world.since((first - _LONGEST_DAYS) * DAY, until), now).items():
-            minutes[day, world.repository.full_name] = count
+        for (day, label), count in _minutes(world.since((first - _LONGEST_DAYS) * DAY, until), now).items():
+            minutes[day, world.repository.full_name, label] = count
     return [line for line in _included(minutes, first) if wanted.first_day <= line.day <= wanted.last_day]
 
 
@@ -89,7 +98,7 @@ def usage_payload(line: Line) -> dict[str, Any]:
     return {
         "date": written(line.day * DAY),
         "product": "Actions",
-        "sku": "Actions Linux",
+        "sku": line.sku,
         "quantity": line.minutes,
         "unitType": "Minutes",
         "pricePerUnit": line.price,
@@ -100,9 +109,9 @@ def usage_payload(line: Line) -> dict[str, Any]:
 
 
 def summary_payload(found: list[Line], wanted: Period) -> dict[str, Any]:
-    """Return the bill in sum, in the other words that GitHub has for it there; one item for each price."""
-    prices = sorted({line.price for line in found})
-    items = [_summed([line for line in found if line.price == price]) for price in prices]
+    """Return the bill in sum, in the other words that GitHub has for it there; one item for each runner and price."""
+    kinds = sorted({(line.sku, line.price) for line in found})
+    items = [_summed([line for line in found if (line.sku, line.price) == kind]) for kind in kinds]
     return {"timePeriod": dict(wanted.asked), "organization": ORGANIZATION, "usageItems": items}
 
 
@@ -110,7 +119,7 @@ def _summed(found: list[Line]) -> dict[str, Any]:
     gross, discount = sum(line.minutes for line in found), sum(line.included_minutes for line in found)
     return {
         "product": "Actions",
-        "sku": "actions_linux",
+        "sku": found[0].sku.lower().replace(" ", "_").replace("-", "_"),
         "unitType": "minutes",
         "pricePerUnit": found[0].price,
         "grossQuantity": gross,
@@ -130,26 +139,29 @@ def _amounts(found: list[Line]) -> dict[str, float]:
     }
 
 
-def _minutes(runs: Iterable[Run], now: int) -> Counter[int]:
-    """Return the minutes of each day: every job counts from its start to its end, rounded up."""
-    found = Counter[int]()
+def _minutes(runs: Iterable[Run], now: int) -> Counter[tuple[int, str]]:
+    """Return the minutes of each day and label: every job counts from its start to its end, rounded up."""
+    found = Counter[tuple[int, str]]()
     for run in runs:
         for job in executed(run):
             if job.completed_at <= now:
-                found[job.started_at // DAY] += max(1, -(-(job.completed_at - job.started_at) // 60))
+                found[job.started_at // DAY, job.label] += max(1, -(-(job.completed_at - job.started_at) // 60))
     return found
 
 
-def _included(minutes: Mapping[tuple[int, str], int], first: int) -> Iterator[Line]:
-    """Yield the lines from a first day of a month on; those that come first in a month use up what is included."""
+def _included(minutes: Mapping[tuple[int, str, str], int], first: int) -> Iterator[Line]:
+    """Yield the lines from a first day of a month on; those that come first in a month use up what is included.
+
+    Larger runners are charged from the first minute on.
+    """
     left, month = _INCLUDED_MINUTES, first
-    for day, repository in sorted(key for key in minutes if key[0] >= first):
+    for day, repository, label in sorted(key for key in minutes if key[0] >= first):
         if _start_of_month(day) != month:
             left, month = _INCLUDED_MINUTES, _start_of_month(day)
-        count = minutes[day, repository]
-        used = min(left, count)
+        count = minutes[day, repository, label]
+        used = min(left, count) if label == STANDARD_RUNNER else 0
         left -= used
-        yield Line(day, repository, count, used)
+        yield Line(day, repository, label, count, used)
 
 
 def _start_of_month(day: int) -> int:

@@ -45,9 +45,10 @@ def build_mart(
 ) -> Built:
     """Bring one mart up to date with the tables it reads.
 
-    Only what touched runs have a part in is rebuilt; when the mart's text or a seed's rows, or those of anything
-    upstream, have changed, all of it. Both give the same rows. A mart of days that have ended is rebuilt as a whole
-    when another one has, and else for what runs of those days have a part in.
+    Only what touched runs have a part in is rebuilt, and nothing where no table that it comes from was touched; when
+    the mart's text or a seed's rows, or those of anything upstream, have changed, all of it. All give the same rows. A
+    mart of days that have ended is rebuilt as a whole when another one has, and else for what runs of those days have a
+    part in.
     """
     models = models or load_models()
     signature = _signature(connection, model, models, {})
@@ -59,7 +60,9 @@ def build_mart(
             touched = f"meta.touched_runs where day < {today}"
         is_current = _is_current(connection, model, signature)
         changed = "true"
-        if is_current and model.rebuilt_by:
+        if is_current and not _is_touched(connection, model, models):
+            changed = "false"
+        elif is_current and model.rebuilt_by:
             changed = _rebuild(connection, model, models, model.rebuilt_by, touched)
         elif is_current and model.is_of_closed_days and scalar(connection, f"select count(*) from {touched}") == 0:
             changed = "false"
@@ -118,6 +121,20 @@ def _content(connection: duckdb.DuckDBPyConnection, table: str) -> str:
 def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: str) -> bool:
     known = connection.execute("select signature from meta.models where model = ?", [model.table]).fetchone()
     return known == (signature,)
+
+
+def _is_touched(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model]) -> bool:
+    tables = list(_sources(model, models))
+    return scalar(connection, "select count(*) from meta.touched_tables where list_contains(?, name)", [tables]) > 0
+
+
+def _sources(model: Model, models: Mapping[str, Model]) -> set[str]:
+    """Return every table that a model comes from, near and far."""
+    found = set(model.upstream)
+    for table in model.upstream:
+        if table in models:
+            found |= _sources(models[table], models)
+    return found
 
 
 def _today(connection: duckdb.DuckDBPyConnection) -> str:

@@ -32,7 +32,7 @@ class Snapshot:
 
 
 def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
-    """Copy the store aside, swap it in, and forget which runs were touched. Call as the writer, after the checks.
+    """Copy the store aside, swap it in, and forget what was touched. Call as the writer, after the checks.
 
     Raises DiskFullError when the copy does not fit; readers then keep the snapshot they have.
     """
@@ -53,10 +53,16 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
         _point_to(folder, target)
     except OSError as error:
         raise write_error(home, error) from error
-    connection.execute("delete from meta.touched_runs")
+    forget_touched(connection)
     for old in sorted(folder.glob("*.duckdb"))[:-KEPT]:
         old.unlink(missing_ok=True)
     return Snapshot(sequence, target, now)
+
+
+def forget_touched(connection: duckdb.DuckDBPyConnection) -> None:
+    """Count everything that changed so far as known to the marts, since they are published."""
+    for book in ("touched_runs", "touched_tables"):
+        connection.execute(f"delete from meta.{book}")
 
 
 class SnapshotReader:

@@ -113,12 +113,18 @@ def _merge_files(
         connection.execute("create or replace temp table touched as from meta.touched_runs limit 0")
         changed = {model.table: _merge(connection, model) for model in fed}
         connection.execute("insert into meta.touched_runs select distinct * from touched")
+        _note_tables(connection, ["staging.landing_files", *changed])
         book = {"files": list(files)}
         connection.execute("delete from staging.landing_files where list_contains($files, file)", book)
         connection.execute(
             "insert into staging.landing_files select unnest($files), 'loaded', null, now() at time zone 'UTC'", book
         )
     return changed
+
+
+def _note_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
+    """Note that tables may hold something else than the marts know."""
+    connection.execute("insert into meta.touched_tables select unnest($tables)", {"tables": list(tables)})
 
 
 def _name_landing(
@@ -194,6 +200,7 @@ def _one_row_a_key(model: Model, earliest: Sequence[str]) -> str:
 
 def _set_aside(connection: duckdb.DuckDBPyConnection, home: Path, file: str, reason: str, loaded: Loaded) -> None:
     with transaction(connection):
+        _note_tables(connection, ["staging.landing_files"])
         connection.execute("delete from staging.landing_files where file = ?", [file])
         connection.execute(
             "insert into staging.landing_files values (?, 'set_aside', ?, now() at time zone 'UTC')", [file, reason]

@@ -1,7 +1,7 @@
 """The store: the one DuckDB file that the one writer opens.
 
 Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table),
-`meta.touched_runs` (runs that changed and are not published yet, with what others can share with them),
+`meta.touched_tables` and `meta.touched_runs` (what changed and is not published yet, runs with what others can share),
 `meta.publication` and `staging.landing_files` (which landing files are loaded).
 """
 
@@ -26,6 +26,7 @@ _BOOKS = (
     "create schema if not exists seeds",
     "create schema if not exists meta",
     "create table if not exists meta.models (model varchar, signature varchar)",
+    "create table if not exists meta.touched_tables (name varchar)",
     "create table if not exists meta.touched_runs (run_id bigint, day date, head_sha varchar, workflow_id bigint)",
     "create table if not exists meta.publication (sequence bigint, published_at timestamp)",
     "create table if not exists staging.landing_files "

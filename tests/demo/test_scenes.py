@@ -194,6 +194,23 @@ def test_expensive_runs_cost_more_and_are_more(visit: Visit, usual: Visitor) -> 
     assert 0.65 < unit[0] / unit[1] < 0.85
 
 
+def test_larger_runners_stand_on_the_bill_with_their_price(visit: Visit) -> None:
+    """Their minutes are those of the jobs, and none of them is included in the plan."""
+    visitor = set_at(visit, "expensive")
+    usage = visitor.ask("/organizations/phoenix/settings/billing/usage?year=2026&month=11").json()["usageItems"]
+    larger = [line for line in usage if line["sku"] == "Actions Linux 8-core"]
+    ended = [
+        job
+        for job in jobs_of(visitor, split(visitor.runs())[1])
+        if job["runner_name"] and job["completed_at"] and job["completed_at"] > job["started_at"]
+    ]
+    minutes = [-(-seconds(job["started_at"], job["completed_at"]) // 60) for job in ended]
+    assert 0 < sum(line["quantity"] for line in larger) == sum(minutes)
+    assert {(line["pricePerUnit"], line["discountAmount"]) for line in larger} == {(0.022, 0)}
+    summary = visitor.ask("/organizations/phoenix/settings/billing/usage/summary?year=2026&month=11").json()
+    assert {item["sku"] for item in summary["usageItems"]} == {"actions_linux", "actions_linux_8_core"}
+
+
 def usd(jobs: list[Json]) -> float:
     """Return what jobs cost: whole minutes begun, at the price of the runner."""
     return sum(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from phoenix_metrics.warehouse.marts import build_mart
 from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.snapshot import forget_touched
 from tests.sql.conftest import OpenStore
 from tests.sql.cost_stories import START, Job, Run, costs, said, stories
 from tests.sql.test_properties import in_order, load, rows_of, split
@@ -47,7 +48,7 @@ def test_costs_and_waste_are_true_in_any_order(open_store: OpenStore, story: lis
         for part in split(readings, chance):
             load(connection, Path(folder), part)
             _build(connection)
-            connection.execute("delete from meta.touched_runs")  # as publishing does
+            forget_touched(connection)
         grown = {table: rows_of(connection, f"marts.{table}") for table in COMPARED}
         expected = costs(story)
         assert rows_of(connection, "marts.jobs", list(expected[0])) == in_order(tuple(row.values()) for row in expected)
@@ -73,7 +74,7 @@ def test_a_push_that_is_read_late_changes_the_day_before(open_store: OpenStore, 
             load(connection, tmp_path, said(story, days=1 + len(shown)))
             _build(connection)
             shown += rows_of(connection, "marts.jobs", ["day", "waste_class"])
-            connection.execute("delete from meta.touched_runs")
+            forget_touched(connection)
     assert shown == [(before.date(), "cancelled"), (before.date(), "superseded"), (before.date(), "cancelled")]
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +12,7 @@ import numpy as np
 from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record
 from phoenix_metrics.warehouse.marts import build_mart
+from phoenix_metrics.warehouse.snapshot import forget_touched
 from tests.sql.conftest import OpenStore
 from tests.sql.histories import START, text
 from tests.sql.test_properties import MODELS, REPOSITORY, Reading, load, rows_of
@@ -28,8 +29,24 @@ COLUMNS = [
     "is_latest",
 ]
 
-PASSED_AT = START + timedelta(days=30)  # the newest pass, days after all runs
-PASS = ("github_syncs", Record(7, None, PASSED_AT, as_text({"repository": "acme/7", "finished_at": text(PASSED_AT)})))
+
+def _passed(at: datetime) -> Reading:
+    return "github_syncs", Record(7, None, at, as_text({"repository": "acme/7", "finished_at": text(at)}))
+
+
+PASS = _passed(START + timedelta(days=30))  # days after all runs
+
+
+def test_a_day_counts_when_it_has_ended(open_store: OpenStore) -> None:
+    """The third day after a change shows it once that day is over, though nothing else is read."""
+    said = [reading for number in range(33) for reading in _execution(3, number)]
+    evening = (START + timedelta(days=10)).replace(hour=23, minute=59)
+    shown = []
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
+        for part in ([REPOSITORY, *said, _passed(evening)], [_passed(evening + timedelta(minutes=2))]):
+            _read(connection, Path(folder), part)
+            shown.append(rows_of(connection, "marts.duration_changes", ["job", "first_head_sha"]))
+    assert shown == [[], [("test", "3-24"), (None, "3-24")]]
 
 
 def test_changes_read_in_parts_are_those_read_at_once(open_store: OpenStore) -> None:
@@ -56,7 +73,7 @@ def _read(connection: duckdb.DuckDBPyConnection, home: Path, said: Sequence[Read
     load(connection, home, said)
     for table in ("workflows", "jobs", "run_attempts", "duration_changes"):
         build_mart(connection, MODELS[f"marts.{table}"], MODELS)
-    connection.execute("delete from meta.touched_runs")  # as publishing does
+    forget_touched(connection)
 
 
 def _execution(workflow_id: int, number: int) -> list[Reading]:

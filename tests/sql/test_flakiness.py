@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from phoenix_metrics.warehouse.marts import build_mart
 from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.snapshot import forget_touched
 from phoenix_metrics.warehouse.store import transaction
 from tests.sql import flaky_truth
 from tests.sql.conftest import OpenStore
@@ -206,12 +207,13 @@ def _shown(one: Try) -> Row:
 
 def grow(connection: duckdb.DuckDBPyConnection, attempts: Iterable[Try]) -> None:
     """Bring the marts up to date where attempts were loaded, and publish."""
+    insert(connection, "meta.touched_tables", [{"name": "staging.github_run_attempts"}])
     placed = [_placed(one) for one in attempts]
     columns = ("run_id", "day", "head_sha", "workflow_id")
     insert(connection, "meta.touched_runs", [{name: row[name] for name in columns} for row in placed])
     for name in FLAKY:
         build_mart(connection, MODELS[f"marts.{name}"], MODELS)
-    connection.execute("delete from meta.touched_runs")
+    forget_touched(connection)
 
 
 def rebuild(connection: duckdb.DuckDBPyConnection) -> None:

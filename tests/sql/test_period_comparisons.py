@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from phoenix_metrics.warehouse.marts import build_mart
 from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.snapshot import forget_touched
 from tests.sql.conftest import OpenStore
 
 MODELS = load_models()
@@ -159,6 +160,7 @@ def test_days_that_ended_are_read_again_only_if_touched(open_store: OpenStore, t
         build_mart(connection, model, MODELS)
         before = connection.execute(f"from {model.table} order by all").fetchall()
         connection.execute("update marts.workflow_runs set duration_seconds = 2 * duration_seconds")
+        connection.execute("insert into meta.touched_tables values ('marts.workflow_runs')")
         for touched in (END, END + timedelta(days=1)):
             connection.execute("insert into meta.touched_runs (run_id, day) values (1, ?)", [touched])
             build_mart(connection, model, MODELS)
@@ -167,7 +169,7 @@ def test_days_that_ended_are_read_again_only_if_touched(open_store: OpenStore, t
         build_mart(connection, model, MODELS)
         after = connection.execute(f"from {model.table} order by all").fetchall()
         assert after != before
-        connection.execute("delete from meta.touched_runs")
+        forget_touched(connection)
         connection.execute("update staging.github_syncs set finished_at = finished_at + interval 1 day")
         build_mart(connection, model, MODELS)
         assert connection.execute(f"from {model.table} order by all").fetchall() != after

@@ -15,6 +15,7 @@ from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.marts import PART_SIZE, build_mart
 from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.snapshot import forget_touched
 from phoenix_metrics.warehouse.staging import load_landing
 from tests.sql import truth
 from tests.sql.conftest import OpenStore
@@ -53,7 +54,7 @@ def test_rebuilding_touched_days_is_rebuilding_all(
         for part in parts:
             load(connection, Path(folder), part)
             build(connection)
-            connection.execute("delete from meta.touched_runs")  # as publishing does
+            forget_touched(connection)
         grown = {table: rows_of(connection, table) for table in MARTS}
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
         load(connection, Path(folder), said)
@@ -95,7 +96,7 @@ def test_a_new_namesake_renames_untouched_days(open_store: OpenStore, tmp_path: 
         for part in ([REPOSITORY, run(1, 3, "success", START)], [second]):
             load(connection, tmp_path, part)
             build(connection)
-            connection.execute("delete from meta.touched_runs")
+            forget_touched(connection)
         names = rows_of(connection, "marts.workflow_runs", ["workflow"])
         assert names == [("CI (3.yml)",), ("CI (4.yml)",)]
 
@@ -107,7 +108,7 @@ def test_a_first_reading_that_comes_late_touches_its_day(open_store: OpenStore, 
         for part in ([REPOSITORY, later], [first]):
             load(connection, tmp_path, part)
             build(connection)
-            connection.execute("delete from meta.touched_runs")
+            forget_touched(connection)
         assert rows_of(connection, "marts.run_attempts", ["settled_conclusion"]) == [("cancelled",)]
 
 
