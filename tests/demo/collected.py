@@ -163,16 +163,16 @@ def telling_moments(organisation: Organisation) -> list[int]:
 
 
 def _spans(lives: Iterable[Life], now: int) -> Iterator[tuple[int, int]]:
-    """Yield from when to when something of each operation can be seen: its end, and the health that followed."""
+    """Yield from when to when something of each operation can be seen: its end, and each health before the next."""
     for life in lives:
         ended = [one for one in life.operations if one.finished_at is not None]
         for number, operation in enumerate(ended):
             end = (operation.finished_at or 0) + 1
             later = ended[number + 1 :]
             asked_next = later[0].started_at - 2 if later else now
-            yield end, min(asked_next, end + EVENTS_READ)
             changes = [at for at, _ in life.health if end <= at <= asked_next]
-            yield from ((at, min(asked_next, *(one for one in changes if one > at), now)) for at in changes)
+            yield end, min(asked_next, end + EVENTS_READ, *(at - 1 for at in changes if at > end))
+            yield from ((at, min(asked_next, *(one - 1 for one in changes if one > at), now)) for at in changes)
 
 
 def _time(at: int) -> datetime:
