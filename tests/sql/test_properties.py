@@ -65,7 +65,7 @@ def test_rebuilding_touched_days_is_rebuilding_all(
 @given(history=histories())
 @settings(few, max_examples=6)
 def test_building_a_long_history_in_parts_is_building_it_at_once(open_store: OpenStore, history: list[Attempt]) -> None:
-    """A day, or a workflow, after the other comes to the same marts as all of them together."""
+    """Some days, or workflows, after the other come to the same marts as all of them together."""
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
         load(connection, Path(folder), readings(history))
         build(connection)
@@ -73,6 +73,15 @@ def test_building_a_long_history_in_parts_is_building_it_at_once(open_store: Ope
         connection.execute("delete from meta.models")
         build(connection, part_size=1)
         assert at_once == {table: rows_of(connection, table) for table in MARTS}
+
+
+def test_a_part_of_a_long_history_holds_several_days(open_store: OpenStore, tmp_path: Path) -> None:
+    """All runs of six days are there when three days are built at once."""
+    said = [run(number, 3, "success", START + timedelta(days=number)) for number in range(2, 8)]
+    with open_store(tmp_path) as connection:
+        load(connection, tmp_path, [REPOSITORY, *said])
+        build(connection, part_size=3)
+        assert rows_of(connection, "marts.workflow_runs", ["run_id"]) == [(float(number),) for number in range(2, 8)]
 
 
 @given(history=histories(), chance=st.randoms(use_true_random=False))
