@@ -33,7 +33,7 @@ from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.staging import load_landing, unpublished
 from phoenix_metrics.warehouse.store import writing
 
-UNTIL = midnight(datetime(2026, 11, 1, tzinfo=UTC))
+UNTIL = midnight(datetime(2026, 11, 5, tzinfo=UTC))  # a Thursday, a full day of work
 NEWS = 1_000
 SLOWEST, MEMORY = 10, "3500MB"
 QUESTIONS = {
