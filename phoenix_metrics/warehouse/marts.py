@@ -41,6 +41,7 @@ def build_mart(
     model: Model,
     models: Mapping[str, Model] | None = None,
     *,
+    signatures: dict[str, str] | None = None,
     part_size: int = PART_SIZE,
 ) -> Built:
     """Bring one mart up to date with the tables it reads.
@@ -48,10 +49,10 @@ def build_mart(
     Only what touched runs have a part in is rebuilt, and nothing where no table that it comes from was touched; when
     the mart's text or a seed's rows, or those of anything upstream, have changed, all of it. All give the same rows. A
     mart of days that have ended is rebuilt as a whole when another one has, and else for what runs of those days have a
-    part in.
+    part in. Marts that are built one after the other may share `signatures`, in which what tables hold is told once.
     """
     models = models or load_models()
-    signature = _signature(connection, model, models, {})
+    signature = _signature(connection, model, models, {} if signatures is None else signatures)
     touched = "meta.touched_runs"
     with transaction(connection):
         if model.is_of_closed_days:
