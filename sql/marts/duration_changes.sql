@@ -10,7 +10,7 @@ change has at least 8 and three days with runs on either side, 5 % and 5 s of di
 Levels before and after reach to the series' neighbouring changes, or its ends. How changes are found: docs/definitions.md, "What got slower".
 */
 with clock as (
-    select cast(max(finished_at) as date) as today
+    select cast(max(finished_at) as date) as newest_day
     from staging.github_syncs
 ),
 
@@ -18,11 +18,11 @@ recent as (  -- the last days of each workflow: of its own, so that no other wor
     select
         workflow_id,
         max(day) - 90 as after_day,
-        clock.today
+        clock.newest_day
     from marts.run_attempts
     cross join clock
-    where workflow_id is not null and day < clock.today
-    group by workflow_id, clock.today
+    where workflow_id is not null and day < clock.newest_day
+    group by workflow_id, clock.newest_day
 ),
 
 workflow_executions as (
@@ -37,7 +37,7 @@ workflow_executions as (
         attempts.queue_seconds
     from marts.run_attempts as attempts
     inner join recent on recent.workflow_id = attempts.workflow_id
-    where attempts.run_attempt = 1 and attempts.outcome = 'success' and attempts.is_default_branch and attempts.day > recent.after_day and attempts.day < recent.today
+    where attempts.run_attempt = 1 and attempts.outcome = 'success' and attempts.is_default_branch and attempts.day > recent.after_day and attempts.day < recent.newest_day
 ),
 
 job_executions as (
@@ -59,7 +59,7 @@ job_executions as (
         and jobs.created_at is not null
         and jobs.job is not null
         and jobs.day > recent.after_day
-        and jobs.day < recent.today
+        and jobs.day < recent.newest_day
 ),
 
 measured as (
