@@ -27,7 +27,7 @@ from phoenix_metrics.demo.bulk.generator import generate
 from phoenix_metrics.demo.bulk.plan import Plan, midnight
 from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.warehouse.checks import check_rule, checks_of, run_check
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+from phoenix_metrics.warehouse.marts import build_mart, load_seeds, unpublished_query
 from phoenix_metrics.warehouse.models import Model, load_checks, load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.staging import load_landing, unpublished
@@ -97,7 +97,7 @@ class Stopwatch:
 
 def refresh(home: Path, only: str | None = None) -> dict[str, Stopwatch]:
     """Load what is pending, build, check and publish, as the assets do; return what each mart took."""
-    models, built = load_models(), {}
+    models, built, signatures = load_models(), {}, {}
     with writing(home) as connection:
         connection.execute("set enable_progress_bar = false")  # shown where DuckDB takes a process for a prompt
         connection.execute(f"set memory_limit = '{MEMORY}'")
@@ -110,16 +110,21 @@ def refresh(home: Path, only: str | None = None) -> dict[str, Stopwatch]:
         if only != "load":
             for model in models.values():
                 if model.schema == "marts":
-                    built[model.table] = Stopwatch(lambda model=model: build(connection, model, models))
+                    built[model.table] = Stopwatch(lambda model=model: build(connection, model, signatures))
             for rule in load_checks().values():
-                built[f"checks {rule.name}"] = Stopwatch(lambda rule=rule: run_check(connection, check_rule(rule)))
+                built[f"checks {rule.name}"] = Stopwatch(lambda rule=rule: examine(connection, rule))
             built["publish"] = Stopwatch(lambda: publish(connection, home))
     return built
 
 
-def build(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model]) -> None:
+def build(connection: duckdb.DuckDBPyConnection, model: Model, signatures: dict[str, str]) -> None:
     """Bring a mart up to date and check what changed of it."""
-    check(connection, model, build_mart(connection, model, models).changed)
+    check(connection, model, build_mart(connection, model, signatures=signatures).changed)
+
+
+def examine(connection: duckdb.DuckDBPyConnection, rule: Model) -> None:
+    """Put a rule across tables to the question."""
+    run_check(connection, check_rule(rule, unpublished_query(connection, rule)))
 
 
 def check(connection: duckdb.DuckDBPyConnection, model: Model, scope: str) -> None:

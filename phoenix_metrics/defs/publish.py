@@ -8,11 +8,12 @@ import dagster as dg
 
 from phoenix_metrics.defs.transform import MARTS, WRITER_POOL, asset_key, check_result, home
 from phoenix_metrics.warehouse.checks import check_rule, run_check
+from phoenix_metrics.warehouse.marts import unpublished_query
 from phoenix_metrics.warehouse.models import load_checks
 from phoenix_metrics.warehouse.snapshot import publish
 from phoenix_metrics.warehouse.store import writing
 
-RULES = [check_rule(rule) for rule in load_checks().values()]
+RULES = load_checks().values()
 
 
 @dg.multi_asset(
@@ -34,7 +35,7 @@ RULES = [check_rule(rule) for rule in load_checks().values()]
 def snapshot() -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Put the rules of `sql/checks/` to the question and, if they hold, publish the store as it is."""
     with writing(home()) as connection:
-        findings = [run_check(connection, rule) for rule in RULES]
+        findings = [run_check(connection, check_rule(rule, unpublished_query(connection, rule))) for rule in RULES]
         yield from (check_result(finding) for finding in findings)
         broken = {finding.check.name: finding.broken for finding in findings if not finding.holds}
         if broken:

@@ -41,6 +41,7 @@ def build_mart(
     model: Model,
     models: Mapping[str, Model] | None = None,
     *,
+    signatures: dict[str, str] | None = None,
     part_size: int = PART_SIZE,
 ) -> Built:
     """Bring one mart up to date with the tables it reads.
@@ -48,10 +49,10 @@ def build_mart(
     Only what touched runs have a part in is rebuilt, and nothing where no table that it comes from was touched; when
     the mart's text or a seed's rows, or those of anything upstream, have changed, all of it. All give the same rows. A
     mart of days that have ended is rebuilt as a whole when another one has, and else for what runs of those days have a
-    part in.
+    part in. Marts that are built one after the other may share `signatures`, in which what tables hold is told once.
     """
     models = models or load_models()
-    signature = _signature(connection, model, models, {})
+    signature = _signature(connection, model, models, {} if signatures is None else signatures)
     touched = "meta.touched_runs"
     with transaction(connection):
         if model.is_of_closed_days:
@@ -71,6 +72,17 @@ def build_mart(
         connection.execute("delete from meta.models where model = ?", [model.table])
         connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
     return Built(scalar(connection, f"select count(*) from {model.table}"), changed)
+
+
+def unpublished_query(connection: duckdb.DuckDBPyConnection, rule: Model) -> str:
+    """Return a rule's query, reading only what touched runs have a part in if the rule says that this is enough.
+
+    It is not enough where a table that the rule reads was built as a whole since the last publication.
+    """
+    whole = "select count(*) from meta.touched_tables where starts_with(name, 'marts.') and list_contains(?, name)"
+    if rule.rebuilt_by is None or scalar(connection, whole, [list(rule.upstream)]):
+        return rule.query
+    return _narrowed(connection, rule, load_models(), rule.rebuilt_by, _part("meta.touched_runs"))
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -147,13 +159,18 @@ def _rebuild(
     connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], key: str, touched: str
 ) -> str:
     """Make the rows of a mart anew that touched runs have a part in; return the condition for them."""
-    part = {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
+    part = _part(touched)
     changed = part[key]
     connection.execute(f"delete from {model.table} where {changed}")
     if key != "run_id":
         part["run_id"] = _of_runs(connection, changed)
     _insert(connection, model, models, key, part)
     return changed
+
+
+def _part(touched: str) -> dict[str, str]:
+    """Return the conditions for what touched runs have a part in, by the column that tells it."""
+    return {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
 
 
 def _build_whole(
@@ -168,6 +185,7 @@ def _build_whole(
             _insert(connection, model, models, str(key), {str(key): part, "run_id": _of_runs(connection, part)})
     else:
         connection.execute(f"create or replace table {model.table} as {model.query}")
+    connection.execute("insert into meta.touched_tables values (?)", [model.table])
     document(connection, model)
 
 
@@ -200,7 +218,18 @@ def _insert(
     key: str,
     part: Mapping[str, str],
 ) -> None:
-    """Make the rows of a part of a mart, reading nothing else, save what is read whole."""
+    """Make the rows of a part of a mart."""
+    connection.execute(f"insert into {model.table} by name {_narrowed(connection, model, models, key, part)}")
+
+
+def _narrowed(
+    connection: duckdb.DuckDBPyConnection,
+    model: Model,
+    models: Mapping[str, Model],
+    key: str,
+    part: Mapping[str, str],
+) -> str:
+    """Return a model's query for a part of its rows, reading nothing else, save what is read whole."""
     narrowed = {}
     for table in model.upstream:
         columns = {column.name for column in models[table].columns} if table in models else set()
@@ -209,4 +238,4 @@ def _insert(
             view = f"part_{table.replace('.', '_')}"
             connection.execute(f"create or replace temp view {view} as from {table} where {part[column]}")
             narrowed[table] = f"temp.main.{view}"
-    connection.execute(f"insert into {model.table} by name {model.reading(narrowed)}")
+    return model.reading(narrowed)

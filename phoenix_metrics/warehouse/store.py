@@ -1,7 +1,8 @@
 """The store: the one DuckDB file that the one writer opens.
 
 Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table),
-`meta.touched_tables` and `meta.touched_runs` (what changed and is not published yet, runs with what others can share),
+`meta.touched_tables` (which had news or were built as a whole since the last publication), `meta.touched_runs` (runs
+that changed since then, with what others can share),
 `meta.publication` and `staging.landing_files` (which landing files are loaded).
 """
 

@@ -1,5 +1,7 @@
 /*
 Every run with attempts is shown once, by its latest attempt.
+
+Rebuilt by: run_id
 */
 with latest as (
     select

@@ -71,6 +71,7 @@ seen as (
     select
         workflow_id,
         job,
+        row_number() over (order by workflow_id, job) as place,  -- numbers are cheaper to group by than names
         max(failed_at) as last_seen_at,
         count(case when level in ('L1', 'L2') then 1 end) as flaky_failure_count,
         count(case when level = 'L2x' then 1 end) as hint_count,
@@ -129,8 +130,7 @@ commits as (
 
 observed as (
     select
-        jobs.workflow_id,
-        jobs.job,
+        seen.place,
         count(distinct commits.commit_id) as observation_count,
         count(*) as execution_count,
         count(case when jobs.outcome = 'success' then 1 end) as success_count,
@@ -139,12 +139,14 @@ observed as (
     inner join seen on seen.workflow_id = jobs.workflow_id and seen.job = jobs.job
     inner join commits on commits.run_id = jobs.run_id
     where jobs.is_executed and jobs.outcome in ('success', 'failure') and jobs.day in (select day from recent_days)
-    group by jobs.workflow_id, jobs.job
+    group by seen.place
 ),
 
 measured as (
     select
         observed.*,
+        seen.workflow_id,
+        seen.job,
         seen.last_seen_at,
         seen.flaky_failure_count,
         seen.hint_count,
@@ -153,8 +155,8 @@ measured as (
         coalesce(flaky.flaky_count, 0) / cast(observation_count as double) as ratio,
         1.959963984540054 * 1.959963984540054 / observation_count as spread  -- of a normal distribution, 95 % lie within 1.96
     from observed
-    inner join seen on seen.workflow_id = observed.workflow_id and seen.job = observed.job
-    left join flaky on flaky.workflow_id = observed.workflow_id and flaky.job = observed.job
+    inner join seen on seen.place = observed.place
+    left join flaky on flaky.workflow_id = seen.workflow_id and flaky.job = seen.job
 )
 select
     best.repository as repository,                                -- owner/name. #not_null

@@ -53,6 +53,17 @@ cancelled_runs as (
     where conclusion = 'cancelled'
 ),
 
+suspect_runs as (  -- the only ones that can have wasted jobs
+    select run_id
+    from staging.github_jobs
+    where run_attempt > 1 or conclusion in ('cancelled', 'timed_out')
+    union
+    select jobs.run_id
+    from staging.github_jobs as jobs
+    inner join followed on followed.run_id = jobs.run_id
+    where coalesce(jobs.first_step_at, jobs.started_at) > followed.next_created_at
+),
+
 ended as (  -- jobs that ran and may be wasted, and those that may show why
     select
         jobs.job_id,
@@ -78,7 +89,8 @@ ended as (  -- jobs that ran and may be wasted, and those that may show why
     left join rerun_runs on rerun_runs.run_id = jobs.run_id
     left join cancelled_runs on cancelled_runs.run_id = jobs.run_id
     where
-        jobs.status = 'completed'
+        jobs.run_id in (select run_id from suspect_runs)
+        and jobs.status = 'completed'
         and jobs.completed_at is not null
         and conclusions.outcome in ('success', 'failure', 'cancelled')
         and (

@@ -12,9 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from phoenix_metrics.sources.items import as_text
+from phoenix_metrics.warehouse.checks import check_rule, run_check
 from phoenix_metrics.warehouse.landing import Record, write_batch
-from phoenix_metrics.warehouse.marts import PART_SIZE, build_mart
-from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.marts import PART_SIZE, build_mart, unpublished_query
+from phoenix_metrics.warehouse.models import load_checks, load_models
 from phoenix_metrics.warehouse.snapshot import forget_touched
 from phoenix_metrics.warehouse.staging import load_landing
 from tests.sql import truth
@@ -119,6 +120,22 @@ def test_a_first_reading_that_comes_late_touches_its_day(open_store: OpenStore, 
             build(connection)
             forget_touched(connection)
         assert rows_of(connection, "marts.run_attempts", ["settled_conclusion"]) == [("cancelled",)]
+
+
+def test_rules_look_at_what_is_not_published_yet(open_store: OpenStore, tmp_path: Path) -> None:
+    """At everything that was built as a whole, and else at the runs that changed."""
+    rule = load_checks()["runs_are_their_latest_attempt"]
+    found = []
+    with open_store(tmp_path) as connection:
+        load(connection, tmp_path, [REPOSITORY, run(2, 3, "failure", START), run(3, 3, "failure", START)])
+        build(connection)
+        connection.execute("update marts.workflow_runs set run_attempt = 9")
+        found.append(run_check(connection, check_rule(rule, unpublished_query(connection, rule))).broken)
+        forget_touched(connection)
+        found.append(run_check(connection, check_rule(rule, unpublished_query(connection, rule))).broken)
+        load(connection, tmp_path, [run(2, 3, "success", START + timedelta(hours=1))])
+        found.append(run_check(connection, check_rule(rule, unpublished_query(connection, rule))).broken)
+    assert found == [{rule.name: 2}, {}, {rule.name: 1}]
 
 
 REPOSITORY = ("github_repositories", Record(7, 7, START, as_text({"full_name": "acme/app", "default_branch": "main"})))
