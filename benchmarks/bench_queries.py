@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -27,6 +27,7 @@ from phoenix_metrics.demo.bulk.generator import generate
 from phoenix_metrics.demo.bulk.plan import Plan, midnight
 from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.warehouse.checks import check_rule, checks_of, run_check
+from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds, unpublished_query
 from phoenix_metrics.warehouse.models import Model, load_checks, load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
@@ -34,7 +35,12 @@ from phoenix_metrics.warehouse.staging import load_landing, unpublished
 from phoenix_metrics.warehouse.store import writing
 
 UNTIL = midnight(datetime(2026, 11, 5, tzinfo=UTC))  # a Thursday, a full day of work
-NEWS = 1_000
+NEWS, SPARE = 1_000, 4
+RUN_OF = {  # what each landing file has that names the run
+    "github_runs": "object_id",
+    "github_run_details": "object_id",
+    "github_jobs": "cast(payload ->> 'run_id' as bigint)",
+}
 SLOWEST, MEMORY = 10, "3500MB"
 QUESTIONS = {
     "p95 by workflow, 30 days": "select workflow, quantile_cont(duration_seconds, 0.95) from marts.workflow_runs "
@@ -69,13 +75,14 @@ def main() -> None:
     print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}")
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
         home = Path(folder)
-        land(home, plan)
+        news = land(home, plan)
         show("load", Stopwatch(lambda: refresh(home, only="load")))
         built: dict[str, Stopwatch] = {}
         show("full build of all marts", Stopwatch(lambda: built.update(refresh(home, only="build"))))
         show_slowest(built)
         print(f"{'store':<34}{(home / 'store.duckdb').stat().st_size / 2**20:>10,.0f} MiB")
-        move_files(home / "news", home)
+        for source, records in news.items():
+            write_batch(home, source, records)
         show("refresh after 1,000 new runs", Stopwatch(lambda: built.update(refresh(home))))
         show_slowest(built)
         print(f"{'memory so far':<34}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>10,.0f} MiB")
@@ -134,27 +141,39 @@ def check(connection: duckdb.DuckDBPyConnection, model: Model, scope: str) -> No
         raise SystemExit(f"{model.table}: {broken}")
 
 
-def land(home: Path, plan: Plan) -> None:
-    """Write a history as ingestion would, a thousand runs a file, a day more, and aside the news of that day."""
+def land(home: Path, plan: Plan) -> dict[str, list[Record]]:
+    """Write a history as ingestion would, a thousand runs a file, and a day more; return the news of that day."""
     jobs = sum(part.jobs for part in generate(home, plan))
     print(f"{plan.runs:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days")
-    last_day = replace(plan, until=plan.until + DAY, days=1)
     today = max(plan.runs // plan.days, plan.repositories)
-    for name, one in (
-        ("today", replace(last_day, runs=today, first_run=plan.runs)),
-        ("news", replace(last_day, runs=NEWS, first_run=plan.runs + today)),
-    ):
-        deque(generate(home / name, one), maxlen=0)
-    move_files(home / "today", home)
+    for source, records in last_day(plan, today, plan.runs).items():
+        write_batch(home, source, records)
+    return last_day(plan, max(NEWS, plan.repositories), plan.runs + SPARE * today)
 
 
-def move_files(source: Path, home: Path) -> None:
-    """Land what was written elsewhere: runs with their jobs, and nothing of a pass that would end the day."""
-    for name in ("github_jobs", "github_runs", "github_run_details"):
-        for file in (source / "landing" / name).rglob("*.parquet"):
-            target = home / "landing" / name / file.parent.name
-            target.mkdir(exist_ok=True)
-            file.rename(target / file.name)
+def last_day(plan: Plan, runs: int, first_run: int) -> dict[str, list[Record]]:
+    """Return runs of the day after a plan's, with their jobs, and nothing of a pass that would end that day.
+
+    The generator begins stories a week earlier that would not end in time, so it is asked for more.
+    """
+    midnight = datetime.fromtimestamp(plan.until, UTC)
+    asked = replace(plan, until=plan.until + DAY, days=1, runs=SPARE * runs, first_run=first_run)
+    with tempfile.TemporaryDirectory(prefix="phoenix-day-") as folder, duckdb.connect() as connection:
+        deque(generate(Path(folder), asked), maxlen=0)
+        connection.execute(
+            "create table runs as select distinct object_id "
+            f"from read_parquet('{folder}/landing/github_runs/*/*.parquet') "
+            "where starts_with(payload ->> 'created_at', ?) order by all limit ?",
+            [str(midnight.date()), runs],
+        )
+        found = {}
+        for source, run_id in RUN_OF.items():
+            rows = connection.execute(
+                f"select repository_id, object_id, payload from read_parquet('{folder}/landing/{source}/*/*.parquet') "
+                f"where {run_id} in (from runs)"
+            ).fetchall()
+            found[source] = [Record(row[0], row[1], midnight + timedelta(hours=20), row[2]) for row in rows]
+    return found
 
 
 def show_slowest(built: Mapping[str, Stopwatch]) -> None:

@@ -66,15 +66,13 @@ def snapshot() -> Snapshot:
 
 def definition(*columns: str) -> str:
     """Return what columns of the marts mean, such as `jobs.queue_seconds`, as their SQL says it."""
-    comments = _comments()
+    comments = _comments(str(settings().home), version())
     return " ".join(comments.get(column, "") for column in columns).replace("NULL", "no value")
 
 
 def definition_of(table: str) -> str:
     """Return what a mart holds, such as `jobs`, as its SQL says it."""
-    query = "select comment from duckdb_tables() where schema_name = 'marts' and table_name = $table"
-    comments = ask(query, {"table": table})["comment"].dropna()
-    return "".join(comments)
+    return _comments(str(settings().home), version()).get(table, "")
 
 
 def workflow_names() -> pd.DataFrame:
@@ -261,12 +259,9 @@ def _answer(home: str, version: str, query: str, parameters: dict[str, object]) 
     return _reader(Path(home)).query(query, parameters).to_pandas()
 
 
-def _comments() -> dict[str, str]:
-    frame = ask("""
-        select table_name || '.' || column_name as name, comment
-        from duckdb_columns() where schema_name = 'marts' and comment is not null
-    """)
-    return dict(zip(frame["name"], frame["comment"], strict=True))
+@st.cache_data(max_entries=4, show_spinner=False)
+def _comments(home: str, version: str) -> dict[str, str]:  # noqa: ARG001  # keys
+    return _reader(Path(home)).comments()
 
 
 @lru_cache(maxsize=4)

@@ -12,6 +12,7 @@ from phoenix_metrics.cli import app
 from phoenix_metrics.settings import CHECKOUT, describe_settings
 from phoenix_metrics.warehouse import landing
 from phoenix_metrics.warehouse.models import LAYERS, load_checks, load_models
+from tests.mutations import BUGS
 
 # Who may import whom: a module may import what its longest matching room lists, its own room, and errors.
 ROOMS = {
@@ -146,6 +147,12 @@ def test_locks_name_no_host() -> None:
         text = lock.read_text(encoding="utf-8")
         assert "--hash=sha256:" in text
         assert not re.search(r"https?://|--index-url", text), lock
+
+
+def test_every_bug_can_be_planted() -> None:
+    """What `tests/mutations.py` replaces is there: a bug that cannot be planted says nothing of the tests."""
+    gone = [bug.name for bug in BUGS if bug.right not in (CHECKOUT / bug.file).read_text(encoding="utf-8")]
+    assert gone == []
 
 
 def test_no_module_is_a_grab_bag() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from phoenix_metrics.demo.identity import LONGEST_WAIT_DAYS
 from phoenix_metrics.demo.repositories import ORGANIZATION
+from phoenix_metrics.demo.runner_prices import usd_per_minute
 from phoenix_metrics.demo.runs import Job, Run
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.universe import DAY, FOUNDED
@@ -16,10 +17,7 @@ from phoenix_metrics.demo.workflows import STANDARD_RUNNER
 from phoenix_metrics.demo.world import World
 
 _EPOCH = date(1970, 1, 1)
-_NEW_PRICES = (date(2026, 1, 1) - _EPOCH).days
 _SKUS = {STANDARD_RUNNER: "Actions Linux", "ubuntu-latest-8-cores": "Actions Linux 8-core"}  # by a runner's label
-_OLD_PRICES = {STANDARD_RUNNER: 0.008, "ubuntu-latest-8-cores": 0.032}  # USD for a minute
-_PRICES = {STANDARD_RUNNER: 0.006, "ubuntu-latest-8-cores": 0.022}
 _INCLUDED_MINUTES = 3_000  # a month of standard runners, with GitHub Team
 _MOST_REPOSITORIES = 50  # the busiest, which are charged; to add up more of them would take too long
 _PARTS: tuple[str, ...] = ("year", "month", "day")
@@ -43,7 +41,7 @@ class Line:
     @property
     def price(self) -> float:
         """USD for a minute on that day."""
-        return (_PRICES if self.day >= _NEW_PRICES else _OLD_PRICES)[self.label]
+        return float(usd_per_minute(self.label, self.day * DAY))
 
     @property
     def sku(self) -> str:

@@ -16,15 +16,6 @@ from phoenix_metrics.warehouse.snapshot import Snapshot, SnapshotReader
 Row = Mapping[str, Any]
 Newcomers = Mapping[FirstSeen, frozenset[tuple[str, ...]]]
 
-_COMMENTS = """
-    select table_name as name, comment
-    from duckdb_tables()
-    where schema_name = 'marts' and comment is not null
-    union all
-    select table_name || '.' || column_name, comment
-    from duckdb_columns()
-    where schema_name = 'marts' and comment is not null
-"""
 _UNREADABLE = (PhoenixError, duckdb.Error, OSError, UnicodeDecodeError)
 
 log = logging.getLogger(__name__)
@@ -106,7 +97,7 @@ class Follower:
             started = time.perf_counter()
             snapshot = self._reader.current()
             rows = {query: self._reader.query(query).to_pylist() for query in self._queries}
-            comments = {row["name"]: row["comment"] for row in self._reader.query(_COMMENTS).to_pylist()}
+            comments = self._reader.comments()
             if self._reader.current() == snapshot:
                 return Figures(snapshot, rows, comments, time.perf_counter() - started)
 

@@ -1,4 +1,4 @@
-"""Marts from staging: built by their models, whole or only for the days and commits that were touched."""
+"""Marts from staging: built by their models, as a whole or only where runs that changed have a part in them."""
 
 import hashlib
 from collections.abc import Iterator, Mapping

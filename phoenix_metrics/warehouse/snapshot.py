@@ -20,6 +20,15 @@ from phoenix_metrics.warehouse.landing import sync_folder, write_error
 
 KEPT = 3
 _OPEN_ATTEMPTS = 5  # a reader that slept through three publications finds its file gone and looks again
+_COMMENTS = """
+    select table_name as name, comment
+    from duckdb_tables()
+    where schema_name = 'marts' and comment is not null
+    union all
+    select table_name || '.' || column_name, comment
+    from duckdb_columns()
+    where schema_name = 'marts' and comment is not null
+"""
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,10 @@ class SnapshotReader:
             return relation.to_arrow_table() if relation is not None else pa.table({})
         finally:
             cursor.close()
+
+    def comments(self) -> dict[str, str]:
+        """Return what `sql/` says of marts (`jobs`) and their columns (`jobs.queue_seconds`)."""
+        return {row["name"]: row["comment"] for row in self.query(_COMMENTS).to_pylist()}
 
     def close(self) -> None:
         """Let go of the snapshot."""

@@ -4,10 +4,11 @@ What got slower or faster: changes of the level of a duration or a queue time, e
 Grain: workflow_id, event, job, measure, first_run_id
 Rebuilt by: workflow_id, closed_days
 A series is what a workflow, or one of its jobs with its matrix, took in successful first attempts on the default branch for one event, over the
-90 days to the workflow's last day with runs that has ended, as of the newest pass: failures end early, re-runs leave jobs out and come at another time than their commit, branches have no
-order, and nightly runs are another population than pushes. Durations that rest on updated_at are left out. A series has at least 20 executions; a
-change has at least 8 and three days with runs on either side, 5 % and 5 s of difference between the medians, and a chance of at most 0.001.
-Levels before and after reach to the series' neighbouring changes, or its ends. How changes are found: docs/definitions.md, "What got slower".
+90 days to the workflow's last day with runs that has ended, as of the newest pass: failures end early, re-runs leave jobs out and come at another
+time than their commit, branches have no order, and nightly runs are another population than pushes. Durations that rest on updated_at are left
+out. A series has at least 20 executions; a change has at least 8 and three days with runs on either side, 5 % and 5 s of difference between the
+medians, and a chance of at most 0.001. Levels before and after reach to the series' neighbouring changes, or its ends. How changes are found:
+docs/definitions.md, "What got slower".
 */
 with clock as (
     select cast(max(finished_at) as date) as newest_day
@@ -37,7 +38,12 @@ workflow_executions as (
         attempts.queue_seconds
     from marts.run_attempts as attempts
     inner join recent on recent.workflow_id = attempts.workflow_id
-    where attempts.run_attempt = 1 and attempts.outcome = 'success' and attempts.is_default_branch and attempts.day > recent.after_day and attempts.day < recent.newest_day
+    where
+        attempts.run_attempt = 1
+        and attempts.outcome = 'success'
+        and attempts.is_default_branch
+        and attempts.day > recent.after_day
+        and attempts.day < recent.newest_day
 ),
 
 job_executions as (

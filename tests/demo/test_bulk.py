@@ -8,7 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -287,6 +287,21 @@ def test_the_same_seed_tells_the_same(history: History, tmp_path: Path, monkeypa
     list(generate(tmp_path / "other", Plan(runs=50, until=UNTIL, repositories=2, seed=8), processes=1))
     list(generate(tmp_path / "third", Plan(runs=50, until=UNTIL, repositories=2, seed=9), processes=1))
     assert texts(tmp_path / "other", "github_runs") != texts(tmp_path / "third", "github_runs")
+
+
+def test_a_later_plan_takes_other_ids(tmp_path: Path) -> None:
+    """A history can be continued: runs, and so their jobs, are others than those generated before."""
+    first = Plan(runs=60, until=UNTIL, repositories=2)
+    second = replace(first, until=UNTIL + DAY, days=1, first_run=first.runs)
+    found = []
+    for number, plan in enumerate((first, second)):
+        list(generate(tmp_path / str(number), plan, processes=1))
+        payloads = (json.loads(text) for text in texts(tmp_path / str(number), "github_jobs"))
+        found.append({(job["run_id"], job["id"]) for job in payloads})
+    runs, jobs = ([{pair[place] for pair in pairs} for pairs in found] for place in (0, 1))
+    assert [len(ids) for ids in runs] == [60, 60]
+    assert not runs[0] & runs[1]
+    assert not jobs[0] & jobs[1]
 
 
 @pytest.mark.parametrize(("days", "runs", "repositories"), [(1, 40, 40), (2, 300, 1), (400, 300, 7)])

@@ -45,10 +45,10 @@ def test_marts_say_what_the_design_says(open_store: OpenStore, history: list[Att
 
 @given(history=histories(), chance=st.randoms(use_true_random=False))
 @settings(few, max_examples=6)
-def test_rebuilding_touched_days_is_rebuilding_all(
+def test_rebuilding_what_was_touched_is_rebuilding_all(
     open_store: OpenStore, history: list[Attempt], chance: random.Random
 ) -> None:
-    """Marts that were published and then rebuilt day by day equal those built from everything at once."""
+    """Marts that were published and then brought up to date bit by bit equal those built from everything at once."""
     said = readings(history)
     parts = split(said, chance)
     with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:

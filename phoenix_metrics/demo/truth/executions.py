@@ -2,21 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import Decimal
 from math import ceil
 
+from phoenix_metrics.demo.runner_prices import usd_per_minute
 from phoenix_metrics.demo.runs import Attempt, Job, Run
 from phoenix_metrics.demo.times import written
 from phoenix_metrics.demo.truth.rows import Row
-from phoenix_metrics.demo.workflows import STANDARD_RUNNER
 from phoenix_metrics.demo.world import World
 
 _FAILED = ("failure", "timed_out", "startup_failure")
-_CHEAPER_FROM = 1_767_225_600  # 2026-01-01
-_PRICES = {  # GitHub's list price of a minute by label, in dollars: before that and from then on
-    STANDARD_RUNNER: (Decimal("0.008"), Decimal("0.006")),
-    "ubuntu-latest-8-cores": (Decimal("0.032"), Decimal("0.022")),
-}
 
 
 def outcome(conclusion: str | None) -> str:
@@ -26,11 +20,6 @@ def outcome(conclusion: str | None) -> str:
     if conclusion in _FAILED:
         return "failure"
     return conclusion if conclusion in ("success", "cancelled", "skipped") else "other"
-
-
-def usd_per_minute(job: Job) -> Decimal:
-    """Return what a minute of a job costs on the runner it asks for, when it starts."""
-    return _PRICES[job.label][job.started_at >= _CHEAPER_FROM]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +198,8 @@ def cost_rows(found: list[Try]) -> list[Row]:
         {
             **place(one),
             "billed_minutes": one.billed_minutes,
-            "usd_per_minute": usd_per_minute(one.job),
-            "cost_usd": (one.billed_minutes or 0) * usd_per_minute(one.job),
+            "usd_per_minute": (price := usd_per_minute(one.job.label, one.job.started_at)),
+            "cost_usd": (one.billed_minutes or 0) * price,
         }
         for attempt in found
         for one in attempt.executions
