@@ -2,28 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from datetime import UTC
 from typing import ClassVar
 
 from prometheus_client import Metric
 from prometheus_client.registry import Collector
 
-from phoenix_metrics.exporter.figures import Figures, Follower
-from phoenix_metrics.exporter.high_water import HighWater
-from phoenix_metrics.exporter.newcomers import FirstSeen
+from phoenix_metrics.exporter.figures import Figures, Follower, Row
+from phoenix_metrics.exporter.subjects import OTHER, Subject
 
 
 class MartCollector(Collector, ABC):
-    """The metrics of one subject, from the rows of one query; none before the first publication.
-
-    Where `first_seen` says since when the things are known that its series are about, a new one shows zeros at first.
-    """
+    """The metrics of one subject, from the rows of one query; none before the first publication."""
 
     query: ClassVar[str]
-    first_seen: ClassVar[FirstSeen | None] = None
+    subject: ClassVar[Subject | None] = None
+    labels: ClassVar[tuple[str, ...]]
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
-        self._marks = HighWater()
 
     def describe(self) -> list[Metric]:
         """Return nothing, so that registering reads nothing."""
@@ -38,8 +35,25 @@ class MartCollector(Collector, ABC):
     def metrics(self, figures: Figures) -> Iterator[Metric]:
         """Yield the metrics of a snapshot."""
 
-    def is_held(self, series: tuple[str, ...]) -> bool:
-        """Whether a series, named by the values of its labels, still shows zero because what it is about is so new."""
-        if self.first_seen is None:
-            return False
-        return series[: len(self.first_seen.labels)] in self._follower.view.newcomers[self.first_seen]
+    def series(self, figures: Figures, row: Row) -> tuple[str, ...]:
+        """Return the values of the labels for a row; what shares a series is called other."""
+        values = tuple(row[label] for label in self.labels)
+        if self.subject is None or not self.is_folded(figures, row):
+            return values
+        width = len(self.subject.labels)
+        return (OTHER,) * width + values[width:]
+
+    def is_folded(self, figures: Figures, row: Row) -> bool:
+        """Whether a row is of something that has no series of its own."""
+        subject = self.subject
+        return subject is not None and tuple(row[label] for label in subject.labels) in figures.folded[subject]
+
+    def is_held(self, row: Row) -> bool:
+        """Whether a row still shows zero because it is so new."""
+        return row["counted_since"] in self._follower.view.newcomers
+
+
+def created_at(row: Row) -> float | None:
+    """Return when a row began to be counted, in seconds since 1970; None for what was there from the beginning."""
+    since = row["counted_since"]
+    return since.replace(tzinfo=UTC).timestamp() if since is not None else None

@@ -1,7 +1,7 @@
 """Histogram of how long deployments take."""
 
 from phoenix_metrics.exporter.histograms import HistogramCollector
-from phoenix_metrics.exporter.newcomers import SERVICES
+from phoenix_metrics.exporter.subjects import SERVICES
 
 
 class DeploymentDurationsCollector(HistogramCollector):
@@ -16,14 +16,14 @@ class DeploymentDurationsCollector(HistogramCollector):
     name = "phoenix_deployment_duration_seconds"
     mart = "deployment_duration_buckets"
     labels = ("service", "environment")
-    first_seen = SERVICES
+    subject = SERVICES
     query = """
         select
             service,
             environment,
             upper_bound_seconds as upper_bound,
             deployment_count as below_count,
-            duration_seconds_sum as below_sum
-        from marts.deployment_duration_buckets
-        order by service, environment, upper_bound_seconds
+            duration_seconds_sum as below_sum,
+            counted_since
+        from counters.deployment_duration_buckets
     """

@@ -1,7 +1,7 @@
 """Counters of deployments."""
 
 from phoenix_metrics.exporter.counters import CounterCollector
-from phoenix_metrics.exporter.newcomers import SERVICES
+from phoenix_metrics.exporter.subjects import SERVICES
 
 
 class DeploymentsCollector(CounterCollector):
@@ -13,13 +13,12 @@ class DeploymentsCollector(CounterCollector):
 
     mart = "deployment_totals"
     labels = ("service", "environment", "status")
-    first_seen = SERVICES
+    subject = SERVICES
     counters = (
         ("phoenix_deployment_total", "deployment_count"),
         ("phoenix_deployment_late_total", "late_deployment_count"),
     )
     query = """
-        select service, environment, status, deployment_count, late_deployment_count
-        from marts.deployment_totals
-        order by service, environment, status
+        select service, environment, status, deployment_count, late_deployment_count, counted_since
+        from counters.deployment_totals
     """

@@ -1,7 +1,7 @@
 """Histogram of how long workflow runs take."""
 
 from phoenix_metrics.exporter.histograms import HistogramCollector
-from phoenix_metrics.exporter.newcomers import WORKFLOWS
+from phoenix_metrics.exporter.subjects import WORKFLOWS
 
 
 class DurationsCollector(HistogramCollector):
@@ -16,14 +16,17 @@ class DurationsCollector(HistogramCollector):
     name = "github_actions_workflow_run_duration_seconds"
     mart = "workflow_run_duration_buckets"
     labels = ("repository", "workflow")
-    first_seen = WORKFLOWS
+    subject = WORKFLOWS
     query = """
         select
             repository,
             workflow,
             upper_bound_seconds as upper_bound,
             attempt_count as below_count,
-            duration_seconds_sum as below_sum
-        from marts.workflow_run_duration_buckets
-        order by repository, workflow, upper_bound_seconds
+            duration_seconds_sum as below_sum,
+            exemplar_run_id,
+            exemplar_seconds as exemplar_value,
+            exemplar_at,
+            counted_since
+        from counters.workflow_run_duration_buckets
     """

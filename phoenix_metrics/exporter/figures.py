@@ -2,19 +2,20 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 
 from phoenix_metrics.errors import PhoenixError
-from phoenix_metrics.exporter.newcomers import HOLD, FirstSeen
+from phoenix_metrics.exporter.subjects import SUBJECTS, Subject
 from phoenix_metrics.warehouse.snapshot import Snapshot, SnapshotReader
 
+HOLD = timedelta(minutes=2)  # four scrapes at the usual 30 s see the zeros of a newcomer
+
 Row = Mapping[str, Any]
-Newcomers = Mapping[FirstSeen, frozenset[tuple[str, ...]]]
 
 _UNREADABLE = (PhoenixError, duckdb.Error, OSError, UnicodeDecodeError)
 
@@ -23,10 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class Figures:
-    """One snapshot: the rows that each query returned, the comments beside the marts, and how long reading took."""
+    """One snapshot: the rows that each query returned, the comments beside the marts, and how long reading took.
+
+    `folded` are the things that share the series called other, by the values of the labels that name them.
+    """
 
     snapshot: Snapshot
     rows: Mapping[str, Sequence[Row]]
+    folded: Mapping[Subject, frozenset[tuple[str, ...]]]
     comments: Mapping[str, str]
     read_seconds: float
 
@@ -34,18 +39,15 @@ class Figures:
         """Return what `sql/` says about tables (`workflow_windows`) and columns (`workflow_windows.run_count`)."""
         return " ".join(self.comments[name] for name in names if name in self.comments)
 
-    def newcomers(self, first_seen: FirstSeen, now: datetime) -> frozenset[tuple[str, ...]]:
-        """Return what was first known less than two minutes ago, by its labels.
+    def newcomers(self, now: datetime) -> frozenset[datetime]:
+        """Return the publications (UTC, naive) of the last two minutes with which something was counted first.
 
-        They show zeros for that long: `increase()` sees a failure only in a series it has seen before. That depends on
-        the snapshot and the time alone, so a restart changes nothing.
+        What came with them shows zeros for that long: `increase()` sees a failure only in a series it has seen before.
+        That depends on the snapshot and the time alone, so a restart changes nothing.
         """
-        moment, hold = now.timestamp(), HOLD.total_seconds()
-        return frozenset(
-            tuple(row[label] for label in first_seen.labels)
-            for row in self.rows[first_seen.query]
-            if abs(moment - row["first_seen"]) < hold  # a writer's clock may be ahead of ours
-        )
+        moments = {row.get("counted_since") for rows in self.rows.values() for row in rows}
+        naive = now.replace(tzinfo=None)  # and a writer's clock may be ahead of ours
+        return frozenset(moment for moment in moments if moment is not None and abs(naive - moment) < HOLD)
 
 
 @dataclass(frozen=True)
@@ -54,22 +56,18 @@ class View:
 
     figures: Figures | None = None
     is_readable: bool = False
-    newcomers: Newcomers = field(default_factory=dict)
+    newcomers: frozenset[datetime] = frozenset()
 
 
 class Follower:
     """Follows the published snapshots: notices a new one, reads it, and keeps the last good one if that fails."""
 
     def __init__(
-        self,
-        reader: SnapshotReader,
-        queries: Sequence[str],
-        first_seen: Collection[FirstSeen],
-        clock: Callable[[], datetime],
+        self, reader: SnapshotReader, queries: Sequence[str], limit: int, clock: Callable[[], datetime]
     ) -> None:
         self._reader = reader
-        self._queries = (*(first.query for first in first_seen), *queries)
-        self._first_seen = first_seen
+        self._queries = queries
+        self._limit = limit
         self._clock = clock
         self._trouble = ""
         self.view = View()
@@ -84,12 +82,8 @@ class Follower:
         except _UNREADABLE as error:
             is_readable = False
             self._warn(str(error))
-        self.view = View(figures, is_readable, self._newcomers(figures) if figures else {})
+        self.view = View(figures, is_readable, figures.newcomers(self._clock()) if figures else frozenset())
         return self.view
-
-    def _newcomers(self, figures: Figures) -> Newcomers:
-        now = self._clock()
-        return {first: figures.newcomers(first, now) for first in self._first_seen}
 
     def _read(self) -> Figures:
         """Read everything from one snapshot, again if another one was published meanwhile."""
@@ -97,9 +91,14 @@ class Follower:
             started = time.perf_counter()
             snapshot = self._reader.current()
             rows = {query: self._reader.query(query).to_pylist() for query in self._queries}
+            folded = {subject: self._folded(subject) for subject in SUBJECTS}
             comments = self._reader.comments()
             if self._reader.current() == snapshot:
-                return Figures(snapshot, rows, comments, time.perf_counter() - started)
+                return Figures(snapshot, rows, folded, comments, time.perf_counter() - started)
+
+    def _folded(self, subject: Subject) -> frozenset[tuple[str, ...]]:
+        rows = self._reader.query(f"{subject.query} offset {self._limit}").to_pylist()
+        return frozenset(tuple(row[label] for label in subject.labels) for row in rows)
 
     def _warn(self, trouble: str) -> None:
         """Say once, not at every scrape, what is wrong with the snapshot."""

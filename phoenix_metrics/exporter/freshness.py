@@ -13,6 +13,7 @@ class FreshnessCollector(MartCollector):
     """Each source as a whole, so that one silent repository is not hidden by the others.
 
     phoenix_source_last_success_timestamp_seconds{source="github"} 1.7e+09
+    phoenix_source_rate_limit{source="github"} 5000.0
     phoenix_source_rate_limit_remaining{source="github"} 4210.0
     phoenix_source_missing{source="github"} 0.0
     phoenix_source_missing{source="argocd"} 2.0
@@ -21,10 +22,12 @@ class FreshnessCollector(MartCollector):
     # A landing file that was set aside is missing, but nothing that could succeed again. What goes with the runs, such
     # as github_releases, has its own cadence and may be a gap that is known and accepted: no reason to call it stale.
     # Nor are the gaps of single applications: argocd is its servers, and what is missing of applications counts there.
+    labels = ("source",)
     query = """
         select
             source,
             min(coalesce(epoch(last_success_at), 0)) filter (where state <> 'set_aside') as last_success,
+            arg_max(rate_limit, last_attempt_at) as rate_limit,
             arg_max(rate_limit_remaining, last_attempt_at) as rate_limit_remaining,
             cast(sum(missing_count) as bigint) as missing
         from marts.data_health
@@ -34,7 +37,7 @@ class FreshnessCollector(MartCollector):
     """
 
     def metrics(self, figures: Figures) -> Iterator[Metric]:
-        """Yield one gauge for each of the three."""
+        """Yield one gauge for each of the four."""
         yield self._gauge(
             figures,
             "phoenix_source_last_success_timestamp_seconds",
@@ -42,6 +45,7 @@ class FreshnessCollector(MartCollector):
             f"{figures.help('data_health.last_success_at')} The oldest such time among the source's "
             "repositories or servers; 0 if one never succeeded.",
         )
+        yield self._gauge(figures, "phoenix_source_rate_limit", "rate_limit", figures.help("data_health.rate_limit"))
         yield self._gauge(
             figures,
             "phoenix_source_rate_limit_remaining",
@@ -51,7 +55,7 @@ class FreshnessCollector(MartCollector):
         yield self._gauge(figures, "phoenix_source_missing", "missing", figures.help("data_health.missing_count"))
 
     def _gauge(self, figures: Figures, name: str, column: str, help_text: str) -> Metric:
-        family = GaugeMetricFamily(name, help_text, labels=["source"])
+        family = GaugeMetricFamily(name, help_text, labels=self.labels)
         for row in figures.rows[self.query]:
             if row[column] is not None:
                 family.add_metric([row["source"]], row[column])

@@ -6,7 +6,7 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from phoenix_metrics.exporter.figures import Follower
+from phoenix_metrics.exporter.figures import Figures, Follower
 
 
 class HealthCollector(Collector):
@@ -15,6 +15,7 @@ class HealthCollector(Collector):
     phoenix_snapshot_readable 1.0
     phoenix_snapshot_timestamp_seconds 1.7e+09
     phoenix_snapshot_read_seconds 0.03
+    phoenix_exporter_folded{subject="workflow"} 0.0
     """
 
     def __init__(self, follower: Follower) -> None:
@@ -43,3 +44,16 @@ class HealthCollector(Collector):
                 "How long reading that snapshot took.",
                 value=view.figures.read_seconds,
             )
+            yield _folded(view.figures)
+
+
+def _folded(figures: Figures) -> Metric:
+    family = GaugeMetricFamily(
+        "phoenix_exporter_folded",
+        "How many workflows, kinds of runner and services have no series of their own but count as other "
+        "(PHOENIX_EXPORTER_LIMIT).",
+        labels=["subject"],
+    )
+    for subject, folded in figures.folded.items():
+        family.add_metric([subject.name], len(folded))
+    return family

@@ -1,6 +1,7 @@
 """Histogram of how long jobs wait for a runner."""
 
 from phoenix_metrics.exporter.histograms import HistogramCollector
+from phoenix_metrics.exporter.subjects import RUNNERS
 
 
 class QueueCollector(HistogramCollector):
@@ -15,14 +16,14 @@ class QueueCollector(HistogramCollector):
     name = "github_actions_job_queue_seconds"
     mart = "job_queue_buckets"
     labels = ("repository", "runner")
-    first_seen = None  # a kind of runner is not known from any moment
+    subject = RUNNERS
     query = """
         select
             repository,
             runner,
             upper_bound_seconds as upper_bound,
             job_count as below_count,
-            queue_seconds_sum as below_sum
-        from marts.job_queue_buckets
-        order by repository, runner, upper_bound_seconds
+            queue_seconds_sum as below_sum,
+            counted_since
+        from counters.job_queue_buckets
     """

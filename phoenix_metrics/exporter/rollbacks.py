@@ -1,7 +1,7 @@
 """Counters of rollbacks."""
 
 from phoenix_metrics.exporter.counters import CounterCollector
-from phoenix_metrics.exporter.newcomers import SERVICES
+from phoenix_metrics.exporter.subjects import SERVICES
 
 
 class RollbacksCollector(CounterCollector):
@@ -13,13 +13,12 @@ class RollbacksCollector(CounterCollector):
 
     mart = "rollback_totals"
     labels = ("service", "environment", "kind")
-    first_seen = SERVICES
+    subject = SERVICES
     counters = (
         ("phoenix_rollback_total", "rollback_count"),
         ("phoenix_rollback_late_total", "late_rollback_count"),
     )
     query = """
-        select service, environment, kind, rollback_count, late_rollback_count
-        from marts.rollback_totals
-        order by service, environment, kind
+        select service, environment, kind, rollback_count, late_rollback_count, counted_since
+        from counters.rollback_totals
     """

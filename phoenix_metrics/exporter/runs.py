@@ -1,7 +1,7 @@
 """Counters of workflow runs."""
 
 from phoenix_metrics.exporter.counters import CounterCollector
-from phoenix_metrics.exporter.newcomers import WORKFLOWS
+from phoenix_metrics.exporter.subjects import WORKFLOWS
 
 
 class RunsCollector(CounterCollector):
@@ -13,13 +13,19 @@ class RunsCollector(CounterCollector):
 
     mart = "workflow_run_totals"
     labels = ("repository", "workflow", "status", "conclusion")
-    first_seen = WORKFLOWS
+    subject = WORKFLOWS
     counters = (
         ("github_actions_workflow_run_total", "attempt_count"),
         ("github_actions_workflow_run_late_total", "late_attempt_count"),
     )
     query = """
-        select repository, workflow, 'completed' as status, conclusion, attempt_count, late_attempt_count
-        from marts.workflow_run_totals
-        order by repository, workflow, conclusion
+        select
+            repository,
+            workflow,
+            'completed' as status,
+            conclusion,
+            attempt_count,
+            late_attempt_count,
+            counted_since
+        from counters.workflow_run_totals
     """

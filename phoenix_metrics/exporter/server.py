@@ -50,7 +50,7 @@ def keep_warm(page: Page, stopped: threading.Event) -> None:
 def running(settings: Settings) -> Iterator[Page]:
     """Answer requests for as long as the block runs, and let those under way end."""
     reader = SnapshotReader(settings.home)
-    page = Page(reader)
+    page = Page(reader, limit=settings.exporter_limit)
     server = _listen(settings, page)
     thread = threading.Thread(target=server.serve_forever, args=(STOP_SECONDS,), name="exporter")
     thread.start()

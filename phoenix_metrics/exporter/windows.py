@@ -3,23 +3,31 @@
 from collections.abc import Iterator
 
 from prometheus_client import Metric
-from prometheus_client.core import GaugeMetricFamily
 
-from phoenix_metrics.exporter.collector import MartCollector
 from phoenix_metrics.exporter.figures import Figures
+from phoenix_metrics.exporter.gauges import GaugeCollector
+from phoenix_metrics.exporter.subjects import WORKFLOWS
 
-LABELS = ("repository", "workflow", "window")
 QUANTILES = {"0.5": "duration_p50_seconds", "0.95": "duration_p95_seconds", "0.99": "duration_p99_seconds"}
 
 
-class WindowsCollector(MartCollector):
-    """Ratios with the number of runs they rest on, and percentiles; no sample where there is nothing to say.
+class WindowsCollector(GaugeCollector):
+    """Ratios and percentiles with the number of runs they rest on; no sample where there is nothing to say.
 
     phoenix_failure_ratio{repository="acme/shop",window="24h",workflow="CI"} 0.125
     phoenix_failure_ratio_runs{repository="acme/shop",window="24h",workflow="CI"} 24.0
+    phoenix_pipeline_duration_runs{repository="acme/shop",window="24h",workflow="CI"} 24.0
     phoenix_pipeline_duration_seconds{quantile="0.95",repository="acme/shop",window="24h",workflow="CI"} 731.5
     """
 
+    mart = "workflow_windows"
+    labels = ("repository", "workflow", "window")
+    subject = WORKFLOWS
+    gauges = (
+        ("phoenix_failure_ratio", "failure_ratio"),
+        ("phoenix_failure_ratio_runs", "run_count"),
+        ("phoenix_pipeline_duration_runs", "duration_count"),
+    )
     query = """
         select
             repository,
@@ -27,6 +35,7 @@ class WindowsCollector(MartCollector):
             time_window as "window",
             run_count,
             failure_ratio,
+            duration_count,
             duration_p50_seconds,
             duration_p95_seconds,
             duration_p99_seconds
@@ -35,26 +44,17 @@ class WindowsCollector(MartCollector):
     """
 
     def metrics(self, figures: Figures) -> Iterator[Metric]:
-        """Yield ratios, their counts and percentiles."""
-        yield self._gauge(figures, "phoenix_failure_ratio", "failure_ratio")
-        yield self._gauge(figures, "phoenix_failure_ratio_runs", "run_count")
+        """Yield ratios, counts and percentiles."""
+        yield from super().metrics(figures)
         yield self._percentiles(figures)
-
-    def _gauge(self, figures: Figures, name: str, column: str) -> Metric:
-        help_text = figures.help(f"workflow_windows.{column}", "workflow_windows")
-        family = GaugeMetricFamily(name, help_text, labels=LABELS)
-        for row in figures.rows[self.query]:
-            if row[column] is not None:
-                family.add_metric([row[label] for label in LABELS], row[column])
-        return family
 
     def _percentiles(self, figures: Figures) -> Metric:
         # A summary by type: it is one, and the label `quantile` is reserved for summaries (`promtool check metrics`).
         name = "phoenix_pipeline_duration_seconds"
-        family = Metric(name, figures.help("workflow_windows"), "summary")
+        family = Metric(name, figures.help(self.mart), "summary")
         for row in figures.rows[self.query]:
-            labels = {label: row[label] for label in LABELS}
             for quantile, column in QUANTILES.items():
-                if row[column] is not None:
+                if row[column] is not None and not self.is_folded(figures, row):
+                    labels = dict(zip(self.labels, self.series(figures, row), strict=True))
                     family.add_sample(name, {**labels, "quantile": quantile}, row[column])
         return family

@@ -29,6 +29,7 @@ from phoenix_metrics.settings.tables import (
     ArgoCDServer,
     Budgets,
     FailureRule,
+    Objective,
     RunnerPrice,
     RunnerRule,
     Schedule,
@@ -70,6 +71,12 @@ class Settings(BaseSettings):
     bind: str = Field("127.0.0.1", description="address that the services listen on")
     dashboard_port: Port = Field(8501, description="port of the dashboard")
     exporter_port: Port = Field(9469, description="port of the Prometheus exporter")
+    exporter_limit: int = Field(
+        1_000,
+        ge=1,
+        description="workflows, kinds of runner and services that each get series of their own in the exporter, at "
+        "most; the rest is counted as other",
+    )
     dagster_port: Port = Field(3000, description="port of Dagster's web page")
     webhook_port: Port = Field(9470, description="port of the webhook receiver")
     demo_port: Port = Field(8990, description="port of the demo organisation")
@@ -156,6 +163,9 @@ class Settings(BaseSettings):
     )
     schedules: tuple[Schedule, ...] = Field(
         (), description="workflows that have to start by a schedule, and when: [[schedules]]"
+    )
+    objectives: tuple[Objective, ...] = Field(
+        (), description="which share of runs should succeed, by workflow: [[objectives]], the first match wins"
     )
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")

@@ -125,6 +125,16 @@ class Schedule(BaseModel):
     late_minutes: int = Field(30, ge=1)
 
 
+class Objective(BaseModel):
+    """Which share of a workflow's decided runs should succeed, in the workflows and repositories that match globs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    success_ratio: float = Field(gt=0, lt=1)
+    workflow: Glob = "*"
+    repository: Glob = "*"
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -141,4 +151,5 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "budgets": Budgets,
     "failure_rules": FailureRule,
     "schedules": Schedule,
+    "objectives": Objective,
 }

@@ -24,6 +24,8 @@ _NARROWED_BY = {  # the first of these columns that a table has tells which of i
 _UNTOLD_TYPES = (  # an empty file tells none
     ("seeds.application_rules", "rank", "bigint"),
     ("seeds.schedules", "late_minutes", "bigint"),
+    ("seeds.objectives", "rank", "bigint"),
+    ("seeds.objectives", "success_ratio", "double"),
     ("seeds.schedule_starts", "expected_at", "timestamp"),
 )
 

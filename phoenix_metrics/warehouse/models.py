@@ -29,7 +29,7 @@ class Tag:
     """What a column promises or how it is merged.
 
     `#not_null`, `#in(a, b)` and `#warn` become checks. `#version` marks a column whose change alone is no
-    news; `#earliest` columns keep the values of the first time.
+    news; `#earliest` columns keep the values of the first time. `#counter` columns never fall once they were published.
     """
 
     name: str
@@ -84,6 +84,11 @@ class Model:
     def table(self) -> str:
         """The table's name with its schema, such as `marts.jobs`."""
         return f"{self.schema}.{self.name}"
+
+    @cached_property
+    def counters(self) -> tuple[str, ...]:
+        """Columns that must never fall once they were published."""
+        return tuple(column.name for column in self.columns if column.has("counter"))
 
     @cached_property
     def upstream(self) -> tuple[str, ...]:

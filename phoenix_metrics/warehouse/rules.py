@@ -1,4 +1,4 @@
-"""Rules that were set about deliveries, teams, costs, failures and schedules, as rows of the seeds they go into."""
+"""Rules that were set: about deliveries, teams, costs, failures, schedules, objectives, as rows of their seeds."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ class Rules:
     spending_limits: Rows = ()
     failure_rules: Rows = ()
     schedules: Rows = ()
+    objectives: Rows = ()
 
 
 NO_RULES = Rules()
@@ -55,6 +56,9 @@ def rules_of(settings: Settings) -> Rules:
             for one in settings.schedules
             for cron in one.cron
         ],
+        objectives=_ranked(
+            (like_pattern(one.repository), like_pattern(one.workflow), one.success_ratio) for one in settings.objectives
+        ),
     )
 
 

@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from phoenix_metrics.errors import NoSnapshotError, WarehouseError
+from phoenix_metrics.warehouse.counters import raise_counters
 from phoenix_metrics.warehouse.landing import sync_folder, write_error
 
 KEPT = 3
@@ -51,6 +52,7 @@ def publish(connection: duckdb.DuckDBPyConnection, home: Path) -> Snapshot:
         stray.unlink()
     sequence = max([_sequence(path) for path in folder.glob("*.duckdb")], default=0) + 1
     now = datetime.now(UTC)
+    raise_counters(connection, _published(folder), now)
     connection.execute(
         "create or replace table meta.publication as select ?::bigint as sequence, ?::timestamp as published_at",
         [sequence, now.replace(tzinfo=None)],
@@ -90,10 +92,7 @@ class SnapshotReader:
 
     def version(self) -> str:
         """Return the name of the current snapshot's file, "" if there is none; cheap, for noticing a new one."""
-        try:
-            return (self._folder / "CURRENT").read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return ""
+        return _current_name(self._folder)
 
     def query(self, sql: str, parameters: Sequence[object] | dict[str, object] | None = None) -> pa.Table:
         """Run one query on the current snapshot. Raises NoSnapshotError, or duckdb.Error when the query is wrong."""
@@ -143,6 +142,18 @@ def _connect(path: Path) -> tuple[duckdb.DuckDBPyConnection, Snapshot]:
         raise
     sequence, published_at = row or (0, datetime.min)  # noqa: DTZ901
     return connection, Snapshot(sequence, path, published_at.replace(tzinfo=UTC))
+
+
+def _current_name(folder: Path) -> str:
+    try:
+        return (folder / "CURRENT").read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _published(folder: Path) -> Path | None:
+    name = _current_name(folder)
+    return folder / name if name and (folder / name).is_file() else None
 
 
 def _sequence(path: Path) -> int:

@@ -24,6 +24,7 @@ STORAGE_VERSION = "v1.5.0"  # both DuckDB 1.5 and 2.0 read it
 _BOOKS = (
     "create schema if not exists staging",
     "create schema if not exists marts",
+    "create schema if not exists counters",
     "create schema if not exists seeds",
     "create schema if not exists meta",
     "create table if not exists meta.models (model varchar, signature varchar)",

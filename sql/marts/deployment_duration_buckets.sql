@@ -41,8 +41,8 @@ select
     tracks.service as service,                                                          -- The service. #not_null
     tracks.environment as environment,                                                  -- Where it was deployed to. #not_null
     bounds.upper_bound_seconds as upper_bound_seconds,                                  -- Upper bound of the bucket, inclusive. #not_null
-    cast(sum(coalesce(deployment_count, 0)) over below as bigint) as deployment_count,  -- Deployments at or below the bound.
-    sum(coalesce(duration_seconds, 0)) over below as duration_seconds_sum               -- Their durations summed.
+    cast(sum(coalesce(deployment_count, 0)) over below as bigint) as deployment_count,  -- Deployments at or below the bound. #counter
+    sum(coalesce(duration_seconds, 0)) over below as duration_seconds_sum               -- Their durations summed. #counter
 from tracks
 cross join bounds
 left join filled

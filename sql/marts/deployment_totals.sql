@@ -54,8 +54,8 @@ select
     expected.service as service,                                        -- The service. #not_null
     expected.environment as environment,                                -- Where it was deployed to. #not_null
     expected.status as status,                                          -- How the deployments ended. #in(succeeded, failed, error, cancelled)
-    coalesce(deployment_count, 0) as deployment_count,                  -- Deployments seen within 6 hours of their end.
-    coalesce(late_deployment_count, 0) as late_deployment_count,        -- Deployments seen later than 6 hours after their end.
+    coalesce(deployment_count, 0) as deployment_count,                  -- Deployments seen within 6 hours of their end. #counter
+    coalesce(late_deployment_count, 0) as late_deployment_count,        -- Deployments seen later than 6 hours after their end. #counter
     expected.first_seen_at as first_seen_at                             -- When we first saw the service there, UTC.
 from expected
 left join counted

@@ -45,8 +45,8 @@ select
     runners.repository as repository,                                       -- owner/name. #not_null
     runners.runner as runner,                                               -- Kind of runner: its labels, else its group. #not_null
     bounds.upper_bound_seconds as upper_bound_seconds,                      -- Upper bound of the bucket, inclusive. #not_null
-    cast(sum(coalesce(job_count, 0)) over below as bigint) as job_count,    -- Jobs at or below the bound.
-    sum(coalesce(queue_seconds, 0)) over below as queue_seconds_sum         -- Their queue times summed.
+    cast(sum(coalesce(job_count, 0)) over below as bigint) as job_count,    -- Jobs at or below the bound. #counter
+    sum(coalesce(queue_seconds, 0)) over below as queue_seconds_sum         -- Their queue times summed. #counter
 from runners
 cross join bounds
 left join filled

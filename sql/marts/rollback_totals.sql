@@ -46,8 +46,8 @@ select
     expected.service as service,                                  -- The service. #not_null
     expected.environment as environment,                          -- Where it went back. #not_null
     expected.kind as kind,                                        -- What went back. #in(argocd, revert, target_revision, redeploy, rollout_abort, rollout_undo)
-    coalesce(rollback_count, 0) as rollback_count,                -- Rollbacks seen within 6 hours.
-    coalesce(late_rollback_count, 0) as late_rollback_count       -- Rollbacks seen later than 6 hours after.
+    coalesce(rollback_count, 0) as rollback_count,                -- Rollbacks seen within 6 hours. #counter
+    coalesce(late_rollback_count, 0) as late_rollback_count       -- Rollbacks seen later than 6 hours after. #counter
 from expected
 left join counted
     on counted.service = expected.service and counted.environment = expected.environment and counted.kind = expected.kind

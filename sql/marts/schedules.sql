@@ -101,7 +101,8 @@ select
     counted.delay_p95_seconds as delay_p95_seconds,                         -- 95th percentile of it.
     counted.last_expected_at as last_expected_at,                           -- The newest start foreseen, UTC.
     counted.last_missed_at as last_missed_at,                               -- The newest start that did not come, UTC.
-    runs.last_started_at as last_started_at                                 -- The newest run that a schedule started, UTC.
+    runs.last_started_at as last_started_at,                                -- The newest run that a schedule started, UTC.
+    case when known.is_found and not known.is_disabled then last_settled.state = 'missed' end as is_missed  -- Whether its newest start that is not pending did not come; NULL where none is known or it is disabled.
 from known
 full join runs on runs.repository = known.repository and runs.workflow = known.workflow
 left join counted

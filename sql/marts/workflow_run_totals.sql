@@ -36,8 +36,8 @@ select
     expected.repository as repository,                              -- owner/name. #not_null
     expected.workflow as workflow,                                  -- Name of the workflow. #not_null
     expected.conclusion as conclusion,                              -- GitHub's conclusion, verbatim. #not_null
-    coalesce(attempt_count, 0) as attempt_count,                    -- Attempts seen settled within 6 hours of their end.
-    coalesce(late_attempt_count, 0) as late_attempt_count           -- Attempts seen settled later than 6 hours after their end.
+    coalesce(attempt_count, 0) as attempt_count,                    -- Attempts seen settled within 6 hours of their end. #counter
+    coalesce(late_attempt_count, 0) as late_attempt_count           -- Attempts seen settled later than 6 hours after their end. #counter
 from expected
 left join settled
     on settled.repository = expected.repository

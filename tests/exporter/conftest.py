@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from phoenix_metrics.exporter.page import Page
+from phoenix_metrics.exporter.page import LIMIT, Page
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 from tests.exporter.landed import NOW, ago, land_repositories
 
@@ -23,9 +23,11 @@ def page_of() -> Iterator[Callable[..., Page]]:
     """Make pages over homes, looked at ten minutes from NOW unless said."""
     readers = []
 
-    def make(home: Path, clock: Callable[[], datetime] = lambda: NOW + timedelta(minutes=10)) -> Page:
+    def make(
+        home: Path, clock: Callable[[], datetime] = lambda: NOW + timedelta(minutes=10), limit: int = LIMIT
+    ) -> Page:
         readers.append(SnapshotReader(home))
-        return Page(readers[-1], clock)
+        return Page(readers[-1], clock, limit=limit)
 
     yield make
     for reader in readers:

@@ -12,6 +12,7 @@ from tests.conftest import publish_landing
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 REPOSITORIES = {"acme/shop": 1, "acme/api": 2}
+PRIVATE = {"acme/shop"}  # others cost nothing on standard runners
 WORKFLOWS = {("acme/shop", "CI"): 10, ("acme/shop", "Deploy"): 11, ("acme/api", "CI"): 20}
 
 
@@ -80,7 +81,7 @@ def land(home: Path, attempt: Attempt) -> None:
 def land_repositories(home: Path, known_at: datetime) -> None:
     """Write the repositories and the list of their workflows, first known at a moment."""
     for name, repository_id in REPOSITORIES.items():
-        payload = {"full_name": name, "default_branch": "main", "private": False, "archived": False}
+        payload = {"full_name": name, "default_branch": "main", "private": name in PRIVATE, "archived": False}
         write_batch(home, "github_repositories", [Record(repository_id, None, known_at, json.dumps(payload))])
     for repository, workflow in WORKFLOWS:
         land_workflow(home, repository, workflow, known_at)

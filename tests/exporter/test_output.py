@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from phoenix_metrics.warehouse.landing import Record, write_batch
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 from tests.conftest import MODELS, publish_landing, rows
 from tests.exporter import truth
-from tests.exporter.landed import NOW, Attempt, ago, land, land_pass, land_workflow, publish
+from tests.exporter.landed import NOW, WORKFLOWS, Attempt, ago, land, land_pass, land_workflow, publish
 from tests.exporter.truth import parsed, sample
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
@@ -38,6 +39,13 @@ ATTEMPTS = [
 ]
 
 
+WASTED = {  # the time-out, what somebody stopped, and what passed the second time
+    "timeout": [one for one in ATTEMPTS if one.run_id == 21],
+    "cancelled": [one for one in ATTEMPTS if one.run_id == 22],
+    "flaky": [one for one in ATTEMPTS if (one.run_id, one.run_attempt) == (27, 1)],
+}
+
+
 def test_the_whole_page_says_what_happened(home: Path, page_of: Callable[..., Page]) -> None:
     """Every sample of the page, no more and no fewer, has the value worked out from the attempts."""
     publish(home, ATTEMPTS, remaining=4210)
@@ -48,8 +56,13 @@ def test_the_whole_page_says_what_happened(home: Path, page_of: Callable[..., Pa
     assert page == pytest.approx(
         truth.counters(ATTEMPTS)
         | truth.histograms(ATTEMPTS)
+        | truth.costs(ATTEMPTS, WASTED)
         | truth.windows(ATTEMPTS, NOW)
         | {
+            sample("phoenix_exporter_folded", subject="workflow"): 0,
+            sample("phoenix_exporter_folded", subject="runner"): 0,
+            sample("phoenix_exporter_folded", subject="service"): 0,
+            sample("phoenix_source_rate_limit", source="github"): 5000,
             sample("phoenix_snapshot_readable"): 1,
             sample("phoenix_source_last_success_timestamp_seconds", source="github"): NOW.timestamp(),
             sample("phoenix_source_rate_limit_remaining", source="github"): 4210,
@@ -65,7 +78,7 @@ def test_help_is_what_the_sql_files_say(home: Path, page_of: Callable[..., Page]
     marts = [model for model in MODELS.values() if model.schema == "marts"]
     sentences = [column.comment for model in marts for column in model.columns] + [mart.description for mart in marts]
     for family in families:
-        if not family.name.startswith("phoenix_snapshot_"):
+        if not family.name.startswith(("phoenix_snapshot_", "phoenix_exporter_")):
             assert any(family.documentation.startswith(sentence) for sentence in sentences), family.name
         assert family.documentation
 
@@ -89,6 +102,75 @@ def test_openmetrics_says_the_same(home: Path, page_of: Callable[..., Page]) -> 
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     samples = [s for family in openmetrics_families(text.decode()) for s in family.samples]
     assert {(s.name, frozenset(s.labels.items())): s.value for s in samples} == parsed(plain)
+
+
+def test_openmetrics_says_since_when_a_newcomer_is_counted(home: Path, page_of: Callable[..., Page]) -> None:
+    """The publication that it came with; the older format, which would make a gauge of it, leaves it out."""
+    publish(home, ATTEMPTS)
+    land_workflow(home, "acme/shop", "Fresh", NOW, workflow_id=12)
+    publish(home)
+    page = page_of(home)
+    began = SnapshotReader(home).current().published_at.timestamp()
+    text, _ = page.render(OPENMETRICS)
+    families = openmetrics_families(text.decode())
+    created = {(s.name, s.labels["workflow"], s.value) for f in families for s in f.samples if "_created" in s.name}
+    assert created == {
+        (f"github_actions_{name}_created", "Fresh", began)
+        for name in (
+            "workflow_run",
+            "workflow_run_late",
+            "workflow_run_duration_seconds",
+            "cost_usd",
+            "cost_usd_late",
+            "waste_usd",
+            "waste_usd_late",
+        )
+    }
+    assert b"_created" not in page.render()[0]
+
+
+def test_openmetrics_names_the_newest_run_of_a_bucket(home: Path, page_of: Callable[..., Page]) -> None:
+    """Of the last day, with its duration and its end; a bucket of none names none."""
+    publish(home, ATTEMPTS)
+    text, _ = page_of(home).render(OPENMETRICS)
+    found = {
+        (s.labels["repository"], s.labels["workflow"], s.labels["le"]): s.exemplar
+        for family in openmetrics_families(text.decode())
+        for s in family.samples
+        if s.exemplar is not None
+    }
+    bounds = truth.bounds("workflow_run_duration")
+    decided = ("success", "failure", "timed_out", "startup_failure")
+    recent = [a for a in ATTEMPTS if a.conclusion in decided and not a.is_late and NOW - a.ended_at < timedelta(days=1)]
+    newest = {}
+    for attempt in sorted(recent, key=lambda a: (a.ended_at, a.run_id)):
+        bound = next(bound for bound in bounds if attempt.duration_seconds <= bound)
+        newest[attempt.repository, attempt.workflow, str(bound)] = attempt
+    assert {key: (one.labels, one.value, float(one.timestamp)) for key, one in found.items()} == {
+        key: ({"run_id": str(a.run_id)}, a.duration_seconds, a.ended_at.timestamp()) for key, a in newest.items()
+    }
+
+
+def test_beyond_the_limit_series_are_shared_and_nothing_is_lost(home: Path, page_of: Callable[..., Page]) -> None:
+    """What was counted first has series of its own, the rest adds up under other, and a metric says how many."""
+    publish(home, ATTEMPTS)
+    whole = parsed(page_of(home).render()[0])
+    page = parsed(page_of(home, limit=1).render()[0])
+    assert page[sample("phoenix_exporter_folded", subject="workflow")] == len(WORKFLOWS) - 1
+    assert page[sample("phoenix_exporter_folded", subject="runner")] == 1
+    own = ("acme/api", "CI")
+    assert {dict(labels)["repository"] for _, labels in page if "workflow" in dict(labels)} == {"acme/api", "other"}
+    for (name, labels), value in page.items():
+        its = dict(labels)
+        if its.get("workflow") == "other":
+            rest = {key: text for key, text in its.items() if key not in ("repository", "workflow")}
+            shared = sum(
+                whole[sample(name, repository=repository, workflow=workflow, **rest)]
+                for repository, workflow in WORKFLOWS
+                if (repository, workflow) != own
+            )
+            assert value == pytest.approx(shared)
+    assert not [name for name, labels in page if "window" in dict(labels) and "other" in dict(labels).values()]
 
 
 def test_an_accept_header_that_makes_no_sense_gets_plain_text(tmp_path: Path, page_of: Callable[..., Page]) -> None:

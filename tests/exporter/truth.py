@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from phoenix_metrics.warehouse.models import SQL_ROOT
 from tests.exporter.delivered import Delivery
-from tests.exporter.landed import WORKFLOWS, Attempt
+from tests.exporter.landed import PRIVATE, WORKFLOWS, Attempt
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -19,6 +19,8 @@ CONCLUSIONS = ("success", *FAILURES, "cancelled", "skipped", "neutral", "stale",
 STATUSES = ("succeeded", "failed", "error", "cancelled")
 KINDS = ("argocd", "revert", "target_revision", "redeploy", "rollout_abort", "rollout_undo")
 LATE = timedelta(hours=6)
+LINUX_USD = 0.006  # a minute on two cores of Linux in 2026
+WASTE_CLASSES = ("timeout", "flaky", "superseded", "fail_fast", "cancelled", "rerun", "outdated")
 WINDOWS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 
@@ -68,6 +70,32 @@ def histograms(attempts: Sequence[Attempt]) -> Samples:
     return found
 
 
+def costs(attempts: Sequence[Attempt], wasted: dict[str, Sequence[Attempt]]) -> Samples:
+    """USD of the jobs that ran in settled attempts, whole minutes each, and of those that were wasted, by class."""
+    found: Samples = {}
+    for repository, workflow in WORKFLOWS:
+        labels = {"repository": repository, "workflow": workflow}
+        its = [a for a in attempts if (a.repository, a.workflow) == (repository, workflow) and a.conclusion]
+        found |= _news("github_actions_cost_usd", its, **labels)
+        for name in WASTE_CLASSES:
+            lost = [a for a in its if a in wasted.get(name, ())]
+            found |= _news("github_actions_waste_usd", lost, **{**labels, "class": name})
+    return found
+
+
+def _news(name: str, attempts: Sequence[Attempt], **labels: str) -> Samples:
+    return {
+        sample(f"{name}{end}_total", **labels): sum(_cost_usd(a) for a in attempts if a.is_late == is_late)
+        for end, is_late in (("", False), ("_late", True))
+    }
+
+
+def _cost_usd(attempt: Attempt) -> float:
+    seconds = attempt.duration_seconds - attempt.queue_seconds
+    is_billed = attempt.has_job and attempt.repository in PRIVATE and attempt.runner == "ubuntu-latest"
+    return max(1, math.ceil(seconds / 60)) * LINUX_USD if is_billed else 0
+
+
 def windows(attempts: Sequence[Attempt], as_of: datetime) -> Samples:
     """Ratios and percentiles of final attempts that ended within each window."""
     last = {a.run_id: a for a in sorted(attempts, key=lambda a: a.run_attempt)}.values()
@@ -78,6 +106,7 @@ def windows(attempts: Sequence[Attempt], as_of: datetime) -> Samples:
             its = [a for a in its if a.conclusion in ("success", *FAILURES) and as_of - a.ended_at < span]
             labels = {"repository": repository, "workflow": workflow, "window": window}
             found[sample("phoenix_failure_ratio_runs", **labels)] = len(its)
+            found[sample("phoenix_pipeline_duration_runs", **labels)] = len(its)
             if its:
                 found[sample("phoenix_failure_ratio", **labels)] = sum(a.conclusion in FAILURES for a in its) / len(its)
                 for quantile in ("0.5", "0.95", "0.99"):
@@ -125,9 +154,9 @@ def _waited(attempt: Attempt) -> bool:
     return attempt.has_job and attempt.conclusion != "skipped"
 
 
-def _histogram(name: str, bounds: str, labels: dict[str, str], seconds: Sequence[float]) -> Samples:
+def _histogram(name: str, histogram: str, labels: dict[str, str], seconds: Sequence[float]) -> Samples:
     found: Samples = {}
-    for bound in _bounds(bounds):
+    for bound in bounds(histogram):
         le = "+Inf" if math.isinf(bound) else str(bound)
         found[sample(f"{name}_bucket", le=le, **labels)] = sum(second <= bound for second in seconds)
     found[sample(f"{name}_count", **labels)] = len(seconds)
@@ -135,6 +164,7 @@ def _histogram(name: str, bounds: str, labels: dict[str, str], seconds: Sequence
     return found
 
 
-def _bounds(histogram: str) -> list[float]:
+def bounds(histogram: str) -> list[float]:
+    """Return the upper bounds of a histogram's buckets."""
     with (SQL_ROOT / "seeds" / "histogram_bounds.csv").open(encoding="utf-8") as file:
         return [float(row["upper_bound_seconds"]) for row in csv.DictReader(file) if row["histogram"] == histogram]
