@@ -48,7 +48,11 @@ COLLECTORS: tuple[type[MartCollector], ...] = (
 
 
 class Page:
-    """All metrics as text, written once for each snapshot and then given out from memory; safe between threads."""
+    """All metrics as text, written once for each snapshot and format and then given out from memory.
+
+    Whoever calls `refresh` now and then keeps it fresh; `prepared` then never waits for a snapshot to be read. Safe
+    between threads.
+    """
 
     def __init__(
         self,
@@ -63,33 +67,41 @@ class Page:
         self._registry.register(HealthCollector(self._follower))
         for collector in COLLECTORS:
             self._registry.register(collector(self._follower))
-        self._accept = ""
-        self._written: tuple[View, str] | None = None
-        self._text = b""
+        self._view: View | None = None
+        self._texts: dict[str, bytes] = {}  # by content type
+        self._encoders: dict[str, Callable[[Collector], bytes]] = {}  # of the formats that were asked for
+
+    def prepared(self, accept: str = "") -> tuple[bytes, str]:
+        """Return the page as last written in the format that an Accept header asks for, and its content type."""
+        content_type = _encoder(accept)[1]
+        text = self._texts.get(content_type)
+        return (text, content_type) if text is not None else self.render(accept)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
-        """Return the page in the format that an Accept header asks for, and its content type."""
+        """Return the page of what is published now; waits for it to be written."""
+        encode, content_type = _encoder(accept)
         with self._lock:
-            self._accept = accept
-            return self._write()
+            self._encoders[content_type] = encode
+            self._write()
+            return self._texts[content_type], content_type
 
-    def warm(self) -> None:
-        """Write the page if it has changed, in the format last asked for, so that no scrape waits for it."""
+    def refresh(self) -> None:
+        """Write the page anew if something has changed, in every format that was asked for."""
         with self._lock:
             self._write()
 
     def is_ready(self) -> bool:
         """Whether the figures of a snapshot are served."""
-        with self._lock:
-            return self._follower.refresh().figures is not None
+        if self._follower.view.figures is None:
+            self.refresh()
+        return self._follower.view.figures is not None
 
-    def _write(self) -> tuple[bytes, str]:
-        encode, content_type = _encoder(self._accept)
+    def _write(self) -> None:
         view = self._follower.refresh()
-        if self._written != (view, content_type):
-            self._text = encode(self._registry)
-            self._written = (view, content_type)
-        return self._text, content_type
+        for content_type, encode in self._encoders.items():
+            if view != self._view or content_type not in self._texts:
+                self._texts[content_type] = encode(self._registry)
+        self._view = view
 
 
 class _WithoutCreated(Collector):

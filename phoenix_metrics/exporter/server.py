@@ -17,7 +17,7 @@ from phoenix_metrics.exporter.page import Page
 from phoenix_metrics.settings import Settings
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 
-WARM_SECONDS = 1  # between two looks at a small file
+REFRESH_SECONDS = 1  # between two looks at a small file
 STOP_SECONDS = 0.1  # between two looks whether to stop
 CLIENT_SECONDS = 5  # a client that sends or takes nothing for so long loses its thread
 PLAIN = "text/plain; charset=utf-8"
@@ -33,40 +33,48 @@ def serve(settings: Settings) -> None:
     stopped = threading.Event()
     previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with running(settings) as page:
-            keep_warm(page, stopped)
+        with running(settings):
+            stopped.wait()
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
 
 
-def keep_warm(page: Page, stopped: threading.Event) -> None:
-    """Look for new snapshots until stopped, so that no scrape waits while one is read."""
-    while not stopped.wait(WARM_SECONDS):
-        page.warm()
-
-
 @contextmanager
-def running(settings: Settings) -> Iterator[Page]:
+def running(settings: Settings) -> Iterator[None]:
     """Answer requests for as long as the block runs, and let those under way end."""
     reader = SnapshotReader(settings.home)
     page = Page(reader, limit=settings.exporter_limit)
     server = _listen(settings, page)
-    thread = threading.Thread(target=server.serve_forever, args=(STOP_SECONDS,), name="exporter")
-    thread.start()
+    stopped = threading.Event()
+    threads = [
+        threading.Thread(target=server.serve_forever, args=(STOP_SECONDS,), name="exporter"),
+        threading.Thread(target=keep_fresh, args=(page, stopped), name="snapshots"),
+    ]
+    for thread in threads:
+        thread.start()
     try:
-        yield page
+        yield
     finally:
+        stopped.set()
         server.shutdown()
-        thread.join()
+        for thread in threads:
+            thread.join()
         server.server_close()
         reader.close()
+
+
+def keep_fresh(page: Page, stopped: threading.Event) -> None:
+    """Look for new snapshots until stopped, so that no scrape waits while one is read."""
+    while not stopped.wait(REFRESH_SECONDS):
+        page.refresh()
 
 
 class Server(ThreadingHTTPServer):
     """Gives the page to each of its requests; closing it waits for them, as DuckDB wants no reader cut off."""
 
     daemon_threads = False
+    request_queue_size = 128  # of the usual 5, a burst of scrapers fills the queue, and those turned away wait a second
 
     def __init__(self, address: tuple[str, int], page: Page) -> None:
         self.page = page
@@ -102,7 +110,7 @@ class Handler(BaseHTTPRequestHandler):
         log.debug(format, *args)
 
     def _metrics(self) -> tuple[HTTPStatus, bytes, str]:
-        body, content_type = self.server.page.render(self.headers.get("Accept", ""))
+        body, content_type = self.server.page.prepared(self.headers.get("Accept", ""))
         return HTTPStatus.OK, body, content_type
 
     def _readiness(self) -> tuple[HTTPStatus, bytes, str]:

@@ -15,7 +15,7 @@ import pytest
 
 from phoenix_metrics.errors import PhoenixError
 from phoenix_metrics.exporter.page import Page
-from phoenix_metrics.exporter.server import keep_warm, running
+from phoenix_metrics.exporter.server import keep_fresh, running
 from phoenix_metrics.settings import Settings, load_settings
 from tests.exporter.landed import Attempt, ago, publish
 from tests.exporter.serving import SERVE, free_ports, wait_for
@@ -44,7 +44,8 @@ def test_metrics_and_health_before_and_after_the_first_publication(home: Path) -
         assert get(settings, "/readyz")[0] == 503
         assert get(settings, "/metrics")[2].endswith("phoenix_snapshot_readable 0.0\n")
         publish(home, [Attempt(1, ago(minutes=10))])
-        assert get(settings, "/readyz")[0] == 200
+        wait_for(lambda: get(settings, "/readyz")[0] == 200)
+        wait_for(lambda: "workflow_run_total" in get(settings, "/metrics")[2])
         status, content_type, page = get(settings, "/metrics?query=is+ignored")
         assert (status, content_type) == (200, "text/plain; version=0.0.4; charset=utf-8")
         assert 'github_actions_workflow_run_total{conclusion="success",repository="acme/shop"' in page
@@ -87,7 +88,7 @@ def test_a_new_snapshot_is_read_before_anyone_asks(
 ) -> None:
     """Between the scrapes the exporter looks for snapshots itself, as one that is damaged shows in the log."""
     stopped = threading.Event()
-    watch = threading.Thread(target=keep_warm, args=(page_of(tmp_path), stopped))
+    watch = threading.Thread(target=keep_fresh, args=(page_of(tmp_path), stopped))
     watch.start()
     try:
         wait_for(lambda: "phoenix sync" in caplog.text)
