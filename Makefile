@@ -15,8 +15,8 @@ setup-dev: .venv/.ready-dev  ## the same with the tools that test and check
 run: setup  ## dashboard, exporter and Dagster; on the demo organisation unless one is configured
 	.venv/bin/phoenix up
 
-test: setup-dev  ## all tests
-	.venv/bin/python -m pytest
+test: setup-dev  ## all tests, on every core
+	.venv/bin/python -m pytest -n auto --dist loadfile
 
 check: setup-dev  ## style, types, the asset graph, the alerting rules
 	.venv/bin/ruff check .
