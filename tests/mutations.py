@@ -384,6 +384,41 @@ BUGS = (
         'is_newer = "true"',
         (CASES, "-k", "test_staging and github_run_attempts"),
     ),
+    Bug(
+        "a counter falls with its mart",
+        "phoenix_metrics/warehouse/counters.py",
+        'f"{name} = greatest(kept.{name}, built.{name})"',
+        'f"{name} = built.{name}"',
+        ("tests/warehouse/test_counters.py",),
+    ),
+    Bug(
+        "counters of a store made anew begin at nought",
+        "phoenix_metrics/warehouse/counters.py",
+        "if missing and published is not None:",
+        "if False:",
+        ("tests/warehouse/test_counters.py",),
+    ),
+    Bug(
+        "a newcomer is not held at zero",
+        "phoenix_metrics/exporter/counters.py",
+        "sum(0 if self.is_held(row) else row[column] for row in its)",
+        "sum(row[column] for row in its)",
+        ("tests/exporter/test_counters.py",),
+    ),
+    Bug(
+        "what shares a series is not added up",
+        "phoenix_metrics/exporter/counters.py",
+        "for row in its)",
+        "for row in its[:1])",
+        ("tests/exporter/test_output.py", "-k", "limit"),
+    ),
+    Bug(
+        "cost of late attempts counts as news",
+        "sql/marts/workflow_cost_totals.sql",
+        "sum(case when is_late then 0 else cost_usd end) as cost_usd",
+        "sum(cost_usd) as cost_usd",
+        _cases("workflow_cost_totals"),
+    ),
 )
 
 
