@@ -179,19 +179,44 @@ def _build_whole(
     connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], part_size: int
 ) -> None:
     """Build a mart anew: at once, or part after part where history is long."""
-    key = "day" if model.rebuilt_by == "run_id" else model.rebuilt_by
-    parts = list(_parts(connection, key, part_size)) if key in ("day", "workflow_id") else []
+    parts = list(_parts(connection, model.rebuilt_by, part_size))
     if len(parts) > 1:
         connection.execute(f"create or replace table {model.table} as from ({model.query}) limit 0")
         for part in parts:
-            _insert(connection, model, models, str(key), {str(key): part, "run_id": _of_runs(connection, part)})
+            if "run_id" not in part:
+                part["run_id"] = _of_runs(connection, part[str(model.rebuilt_by)])
+            _insert(connection, model, models, str(model.rebuilt_by), part)
     else:
         connection.execute(f"create or replace table {model.table} as {model.query}")
     connection.execute("insert into meta.touched_tables values (?)", [model.table])
     document(connection, model)
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, key: str, size: int) -> Iterator[str]:
+def _parts(connection: duckdb.DuckDBPyConnection, key: str | None, size: int) -> Iterator[dict[str, str]]:
+    """Yield the conditions for parts of history, each of about so many attempts; none for what has no such parts.
+
+    Runs go by ranges of their ids, which a scan finds without looking at the others, be they stored as they happened or
+    repository after repository.
+    """
+    if key == "run_id":
+        yield from _ranges_of_runs(connection, size)
+    elif key in ("day", "workflow_id"):
+        yield from ({key: condition} for condition in _groups(connection, key, size))
+
+
+def _ranges_of_runs(connection: duckdb.DuckDBPyConnection, size: int) -> Iterator[dict[str, str]]:
+    query = (
+        "select min(run_id), max(run_id), min(day), max(day) from (select run_id, day, "
+        "(rank() over (order by run_id) - 1) // ? as part from staging.github_run_attempts) group by part order by 1"
+    )
+    for first, last, first_day, last_day in connection.execute(query, [size]).fetchall():
+        yield {
+            "run_id": f"run_id between {first} and {last}",
+            "day": f"day between date '{first_day}' and date '{last_day}'",
+        }
+
+
+def _groups(connection: duckdb.DuckDBPyConnection, key: str, size: int) -> Iterator[str]:
     """Yield conditions that divide all attempts by a column of theirs, in groups of about one size."""
     query = f"select {key}, count(*) from staging.github_run_attempts where {key} is not null group by all order by 1"
     group: list[Any] = []
