@@ -11,6 +11,19 @@ from phoenix_metrics.warehouse.store import transaction
 
 WINDOW = timedelta(days=28)
 
+_TOLD = """
+    select cron, timezone from seeds.schedules
+    union
+    select crons.cron, crons.timezone
+    from staging.github_workflow_crons as crons
+    inner join (
+        select *, lead(fetched_at) over (partition by repository_id, path order by fetched_at) as replaced_at
+        from staging.github_workflow_files
+    ) as files using (repository_id, path, fetched_at)
+    where files.replaced_at is null or files.replaced_at > $after
+    order by all
+"""
+
 
 def expand_schedules(connection: duckdb.DuckDBPyConnection) -> None:
     """Let `seeds.schedule_starts` hold every start that a schedule foresees in the 28 days to the newest pass.
@@ -18,7 +31,7 @@ def expand_schedules(connection: duckdb.DuckDBPyConnection) -> None:
     Call it after loading, which moves that moment, and before building marts.
     """
     [(newest,)] = connection.execute("select max(finished_at) from staging.github_syncs").fetchall()
-    schedules = connection.execute("select distinct cron, timezone from seeds.schedules").fetchall()
+    schedules = connection.execute(_TOLD, {"after": newest - WINDOW if newest else None}).fetchall()
     with transaction(connection):
         connection.execute("delete from seeds.schedule_starts")
         for cron, timezone in schedules if newest else ():

@@ -105,8 +105,8 @@ def test_runs_are_matched_as_a_plain_reading_has_it(
     """Each run to the latest start at or before it, each start the earliest of its runs."""
     given_rows: dict[str, list[Row]] = {
         "staging.github_syncs": [{"repository": "acme/app", "state": "ok", "finished_at": NOW}],
-        "seeds.schedules": [
-            {"repository_pattern": "%", "workflow": "Nightly", "cron": "c", "timezone": "UTC", "late_minutes": 30}
+        "marts.workflow_schedules": [
+            {"workflow_id": 1, "told_by": "settings", "cron": "c", "timezone": "UTC", "late_minutes": 30}
         ],
         "seeds.schedule_starts": [{"cron": "c", "timezone": "UTC", "expected_at": start} for start in starts],
         "marts.workflows": [
