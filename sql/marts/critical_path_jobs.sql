@@ -33,7 +33,6 @@ executed as (
     select
         jobs.run_id,
         jobs.job_id,
-        jobs.job,
         jobs.job_base,
         jobs.created_at,
         jobs.started_at,
@@ -77,9 +76,7 @@ filed as (  -- runs whose workflow's file is known
     select
         attempts.run_id,
         files.workflow_id,
-        files.seen_at,
-        files.repository_id,
-        files.path
+        files.seen_at
     from attempts
     inner join marts.workflow_files as files
         on files.workflow_id = attempts.workflow_id
@@ -88,15 +85,24 @@ filed as (  -- runs whose workflow's file is known
     where files.job_count > 0
 ),
 
-names as (
-    select distinct
+shown as (
+    select
+        filed.run_id,
         filed.workflow_id,
         filed.seen_at,
-        filed.repository_id,
-        filed.path,
-        executed.job
+        jobs.job_id,
+        jobs.job
     from filed
-    inner join executed on executed.run_id = filed.run_id
+    inner join marts.jobs as jobs on jobs.run_id = filed.run_id
+    where jobs.is_executed
+),
+
+names as (
+    select distinct
+        workflow_id,
+        seen_at,
+        job
+    from shown
 ),
 
 matched as (  -- names that can be those of one job of the file only
@@ -107,13 +113,27 @@ matched as (  -- names that can be those of one job of the file only
         min(jobs.job_key) as job_key,
         max(jobs.calls) as calls
     from names
+    inner join marts.workflow_files as files on files.workflow_id = names.workflow_id and files.seen_at = names.seen_at
     inner join staging.github_workflow_jobs as jobs
-        on jobs.repository_id = names.repository_id
-        and jobs.path = names.path
-        and jobs.fetched_at = names.seen_at
+        on jobs.repository_id = files.repository_id
+        and jobs.path = files.path
+        and jobs.fetched_at = files.seen_at
         and names.job like jobs.shown_as escape '\'
     group by names.workflow_id, names.seen_at, names.job
     having count(distinct jobs.job_key) = 1
+),
+
+needs as (
+    select
+        files.workflow_id,
+        files.seen_at,
+        waits.job_key,
+        waits.needed_key
+    from marts.workflow_files as files
+    inner join staging.github_workflow_needs as waits
+        on waits.repository_id = files.repository_id
+        and waits.path = files.path
+        and waits.fetched_at = files.seen_at
 ),
 
 keyed as (
@@ -123,30 +143,28 @@ keyed as (
         executed.started_at,
         executed.created_at,
         executed.completed_at,
-        filed.seen_at,
-        filed.repository_id,
-        filed.path,
+        shown.workflow_id,
+        shown.seen_at,
         matched.job_key,
         matched.calls
-    from filed
-    inner join executed on executed.run_id = filed.run_id
+    from shown
+    inner join executed on executed.run_id = shown.run_id and executed.job_id = shown.job_id
     left join matched
-        on matched.workflow_id = filed.workflow_id
-        and matched.seen_at = filed.seen_at
-        and matched.job = executed.job
+        on matched.workflow_id = shown.workflow_id
+        and matched.seen_at = shown.seen_at
+        and matched.job = shown.job
 ),
 
 groups as (  -- all that ran of a job of the file
     select
         run_id,
+        workflow_id,
         seen_at,
-        repository_id,
-        path,
         job_key,
         max(job_rank) as last_rank,
         max(completed_at) as ended_at
     from keyed
-    group by run_id, seen_at, repository_id, path, job_key
+    group by run_id, workflow_id, seen_at, job_key
 ),
 
 waited as (
@@ -156,10 +174,9 @@ waited as (
         max(needed.last_rank) as needed_rank,
         max(needed.ended_at) as needed_ended_at
     from groups
-    inner join staging.github_workflow_needs as needs
-        on needs.repository_id = groups.repository_id
-        and needs.path = groups.path
-        and needs.fetched_at = groups.seen_at
+    inner join needs
+        on needs.workflow_id = groups.workflow_id
+        and needs.seen_at = groups.seen_at
         and needs.job_key = groups.job_key
     inner join groups as needed on needed.run_id = groups.run_id and needed.job_key = needs.needed_key
     group by groups.run_id, groups.job_key
@@ -200,18 +217,26 @@ agreeing as (
     having bool_and(agrees)
 ),
 
+linked_by_needs as (
+    select
+        needing.run_id,
+        needing.job_rank,
+        needing.previous_rank
+    from needing
+    inner join agreeing on agreeing.run_id = needing.run_id
+),
+
 linked as (
     select
         executed.run_id,
         executed.job_rank,
-        case
-            when agreeing.run_id is not null then needing.previous_rank
-            else least(coalesce(preceded.ended_before_count, 0), executed.job_rank - 1)
-        end as previous_rank
+        coalesce(
+            linked_by_needs.previous_rank,
+            least(coalesce(preceded.ended_before_count, 0), executed.job_rank - 1)
+        ) as previous_rank
     from executed
     left join preceded on preceded.run_id = executed.run_id and preceded.job_rank = executed.job_rank
-    left join agreeing on agreeing.run_id = executed.run_id
-    left join needing on needing.run_id = executed.run_id and needing.job_rank = executed.job_rank
+    left join linked_by_needs on linked_by_needs.run_id = executed.run_id and linked_by_needs.job_rank = executed.job_rank
 ),
 
 hops as (  -- from a job to the one before it
