@@ -1,7 +1,7 @@
 """How many requests a day of a large organisation costs, by policy of detail: polled every five minutes.
 
 With all that the schedule fetches: runs and jobs, and what goes with them (releases, pull requests, deployments, rules,
-runners, bills). Every run of an active repository belongs to a pull request that it updates.
+runners, bills, workflow files). Every run of an active repository belongs to a pull request that it updates.
 
     bench_organization_day.py [--repositories N] [--active-every N] [--runs N] [--policies A,B] [--world-only]
 
@@ -14,6 +14,7 @@ import re
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,7 @@ LOOPS = (
     context.visit_rules,
     context.visit_runners,
     context.visit_billing,
+    context.visit_workflow_files,
 )
 UNLIMITED = 10_000_000  # so that the figures say what is asked for, not what is allowed
 
@@ -81,7 +83,12 @@ def context_of(world: World) -> dict[str, Any]:
         return Answer(200, [{"id": run.run_id, "number": 1, "state": "open", **times, **ends}])
 
     repository, owner = r"/repositories/(\d+)", "/orgs/acme/actions"
+    folder = f"{repository}/contents/.github/workflows"
+    text = b"on:\n  push:\n  schedule:\n    - cron: 0 2 * * *\njobs:\n  test: {}\n  build: {needs: test}\n"
+    file = {"type": "file", "path": ".github/workflows/ci.yml", "sha": "f00d", "size": len(text)}
     return {
+        folder: Answer(200, [file]),
+        f"{folder}/ci.yml": Answer(200, {**file, "encoding": "base64", "content": b64encode(text).decode()}),
         f"{repository}/pulls": pulls,
         f"{repository}/deployments": Answer(200, []),
         f"{repository}/releases": Answer(200, []),

@@ -61,6 +61,8 @@ def _repository_probes(settings: Settings, base: str, branch: str | None) -> lis
         name = quote(branch, safe="")
         probes.append(Probe("branch rules", f"{base}/rules/branches/{name}", "metadata=read"))
         probes.append(Probe("contents", f"{base}/branches/{name}", "contents=read"))
+    if "workflow_files" in wanted:
+        probes.append(Probe("workflow files", f"{base}/contents", "contents=read"))
     commit = f"{base}/commits/{quote(branch or '', safe='')}"
     if branch and (settings.github_checks or "annotations" in wanted):
         probes.append(Probe("checks", f"{commit}/check-runs", "checks=read"))

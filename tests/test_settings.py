@@ -71,7 +71,7 @@ def test_values_are_read_from_the_given_mapping() -> None:
         (
             "PHOENIX_GITHUB_CONTEXT",
             "releases,pulls",
-            "releases, pull_requests, deployments, annotations, rules, runners, billing, or none",
+            "releases, pull_requests, deployments, annotations, rules, runners, billing, workflow_files, or none",
         ),
     ],
 )
@@ -153,6 +153,7 @@ def test_what_goes_with_the_runs_can_be_left_out() -> None:
         "rules",
         "runners",
         "billing",
+        "workflow_files",
     )
     assert load_settings({"PHOENIX_GITHUB_CONTEXT": "rules, billing"}).github_context == ("rules", "billing")
     assert load_settings({"PHOENIX_GITHUB_CONTEXT": "none"}).github_context == ()

@@ -1,4 +1,4 @@
-"""What goes with the runs: releases, pull requests, deployments, annotations, checks, rules, runners, bills.
+"""What goes with the runs: releases, pull requests, deployments, annotations, checks, rules, runners, bills, files.
 
 Each is fetched when it is due. A source that refuses never fails the run: how each visit went is landed, and
 marts.data_health states what is missing.
@@ -31,6 +31,7 @@ from phoenix_metrics.sources.github.runners import (
     fetch_runner_groups,
 )
 from phoenix_metrics.sources.github.side_loops import is_organization
+from phoenix_metrics.sources.github.workflow_files import READER, fetch_workflow_files
 from phoenix_metrics.sources.items import Batch
 
 PULL_REQUESTS_EVERY = timedelta(minutes=15)
@@ -42,6 +43,7 @@ RUNNERS_EVERY = timedelta(hours=1)
 BILLING_EVERY = timedelta(hours=6)
 REPOSITORY_RUNNERS_EVERY = timedelta(days=1)  # few repositories have any, and the list costs a request of each
 RULES_EVERY = timedelta(days=1)
+WORKFLOW_FILES_EVERY = timedelta(days=1)
 
 COMMITS_A_VISIT = 50  # commits of a repository whose checks one visit reads, at two requests each
 
@@ -106,6 +108,15 @@ def visit_checks(settings: Settings, client_for: ClientFor, clock: Clock = utc_n
 def visit_rules(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
     """Fetch what guards the default branch of every measured repository that is due."""
     return visit_repositories(settings.home, client_for, "rules", RULES_EVERY, fetch_branch_rules, clock=clock)
+
+
+def visit_workflow_files(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
+    """Fetch new and changed workflow files of every measured repository that is due."""
+    stored: dict[int, dict[str, str | None]] = {}
+    for row in ask(settings.home, "workflow_files", {"reader": READER}):
+        stored.setdefault(row["repository_id"], {})[row["path"]] = row["sha"]
+    fetch = partial(fetch_workflow_files, stored=stored, now=clock())
+    return visit_repositories(settings.home, client_for, "workflow_files", WORKFLOW_FILES_EVERY, fetch, clock=clock)
 
 
 def visit_runners(settings: Settings, client_for: ClientFor, clock: Clock = utc_now) -> list[Visit]:
@@ -239,4 +250,9 @@ LOOPS = [
         },
     ),
     _asset("billing", visit_billing, {"github_billing_usage": "What GitHub charged for Actions, by day or month."}),
+    _asset(
+        "workflow_files",
+        visit_workflow_files,
+        {"github_workflow_files": "Workflow files of default branches: schedules, and which job waits for which."},
+    ),
 ]

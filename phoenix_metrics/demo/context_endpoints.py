@@ -13,6 +13,8 @@ from phoenix_metrics.demo.repository_secrets import secret_payload, secrets
 from phoenix_metrics.demo.runs import Job, Run
 from phoenix_metrics.demo.storage import address, artifact_payload
 from phoenix_metrics.demo.uploads import Upload, upload, uploads, uploads_of
+from phoenix_metrics.demo.workflow_files import FOLDER, file_entry, file_payload, folder_entry, workflow_text
+from phoenix_metrics.demo.workflows import WORKFLOWS, Workflow
 
 _SORTED_BY: dict[str, Callable[[Proposal], tuple[int, int]]] = {
     "created": lambda shown: (shown.story.pushed_at[0], shown.story.number),
@@ -152,6 +154,24 @@ def _secrets(question: Question) -> Listing:
     return Listing(secrets(question.world.universe, question.now), secret_payload, "secrets")
 
 
+def _contents(question: Question) -> Listing:
+    return Listing([FOLDER.partition("/")[0]], lambda path: folder_entry(question.place, path))
+
+
+def _workflow_folder(question: Question) -> Listing:
+    def shown(workflow: Workflow) -> dict[str, Any]:
+        return file_entry(question.place, workflow.path, workflow_text(workflow, question.world.universe))
+
+    return Listing(sorted(WORKFLOWS, key=lambda workflow: workflow.file), shown)
+
+
+def _workflow_file(question: Question) -> dict[str, Any]:
+    workflow = next((known for known in WORKFLOWS if known.file == question.path["file"]), None)
+    if workflow is None:
+        raise not_found()
+    return file_payload(question.place, workflow.path, workflow_text(workflow, question.world.universe))
+
+
 OF_ORGANIZATION: dict[str, Endpoint] = {
     **endpoints.OF_ORGANIZATION,
     "/organizations/{org}/settings/billing/usage": _bill,
@@ -169,6 +189,10 @@ OF_REPOSITORY: dict[str, Endpoint] = {
     "/git/ref/tags/{tag}": _tag,
     "/pulls": _pulls,
     "/pulls/{pull_number}": _pull,
+    "/contents": _contents,
+    "/contents/": _contents,
+    f"/contents/{FOLDER}": _workflow_folder,
+    f"/contents/{FOLDER}/{{file}}": _workflow_file,
     "/branches/{branch}": _branch,
     "/branches/{branch}/protection": _protection,
     "/branches/{branch}/protection/required_status_checks": _required_checks,

@@ -21,8 +21,13 @@ def triggers(universe: Universe, day: int) -> tuple[Trigger, ...]:
     return tuple(sorted((*pushes(universe, day), *(p for p in planned if p.at not in taken)), key=lambda t: t.at))
 
 
+def is_built_at_night(universe: Universe) -> bool:
+    """Whether the nightly build of a repository has a schedule."""
+    return universe.repository.share >= _NIGHTLY_PACE
+
+
 def _nightly(universe: Universe, day: int) -> Iterator[Trigger]:
-    if universe.repository.share < _NIGHTLY_PACE:
+    if not is_built_at_night(universe):
         return
     dice = universe.dice("nightly", day)
     late = dice.randint(150, 900)  # GitHub starts schedules some minutes late

@@ -14,7 +14,7 @@ from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 # What goes with the runs.
-CONTEXT = ("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing")
+CONTEXT = ("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing", "workflow_files")
 _CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SKU = re.compile(r"[a-z0-9_]+")
@@ -87,7 +87,8 @@ def _crons(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _cron(value: str) -> str:
+def checked_cron(value: str) -> str:
+    """Return a cron expression in its usual form. Raises ValueError with what is accepted."""
     text = " ".join(value.split())
     if not _CRON.fullmatch(text):
         raise ValueError('five fields such as "0 2 * * *"')
@@ -100,7 +101,8 @@ def _cron(value: str) -> str:
     return text
 
 
-def _timezone(value: str) -> str:
+def checked_timezone(value: str) -> str:
+    """Return the name of a time zone. Raises ValueError with what is accepted."""
     try:
         return ZoneInfo(value).key
     except (KeyError, ValueError, OSError):
@@ -156,8 +158,9 @@ Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
 Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
 Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
-Crons = Annotated[tuple[Annotated[str, AfterValidator(_cron)], ...], BeforeValidator(_crons), Field(min_length=1)]
-TimeZone = Annotated[str, AfterValidator(_timezone)]
+Cron = Annotated[str, AfterValidator(checked_cron)]
+Crons = Annotated[tuple[Cron, ...], BeforeValidator(_crons), Field(min_length=1)]
+TimeZone = Annotated[str, AfterValidator(checked_timezone)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]

@@ -31,6 +31,7 @@ OBJECTS = (  # in the order in which one batch is written: what a claim rests on
     "github_commit_checks",
     "github_annotations",
     "github_branch_rules",
+    "github_workflow_files",
     "github_billing_usage",
     "github_runners",
     "github_hosted_runners",

@@ -2,7 +2,7 @@
 
 Besides the models' schemas it holds the writer's own books: `meta.models` (which text built which table),
 `meta.touched_tables` (which had news or were built as a whole since the last publication), `meta.touched_runs` (runs
-that changed since then, with what others can share),
+that changed since then, with what others can share), `meta.foreseen` (starts of schedules, worked out so far),
 `meta.publication` and `staging.landing_files` (which landing files are loaded).
 """
 
@@ -30,6 +30,8 @@ _BOOKS = (
     "create table if not exists meta.models (model varchar, signature varchar)",
     "create table if not exists meta.touched_tables (name varchar)",
     "create table if not exists meta.touched_runs (run_id bigint, day date, head_sha varchar, workflow_id bigint)",
+    "create table if not exists meta.foreseen "
+    "(cron varchar, timezone varchar, starts timestamp[], foreseen_to timestamp)",
     "create table if not exists meta.publication (sequence bigint, published_at timestamp)",
     "create table if not exists staging.landing_files "
     "(file varchar, state varchar, note varchar, recorded_at timestamp)",

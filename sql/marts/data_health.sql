@@ -5,7 +5,7 @@ Grain: source, subject
 A repository that no pass has tried for a day is not measured any more and has no row.
 missing_count counts what is known to exist and is not here: stretches of history not read yet, attempts not stored, files set aside.
 What goes with the runs (github_releases, github_pull_requests, github_billing, …) has a row only while its newest visit did not go
-well: a missing permission is a gap that is stated. A repository with jobs whose cost is not known has a row cost, which says of which runners. A repository or organisation not visited for two days is not measured any more.
+well: a missing permission is a gap that is stated. So is a workflow file of which something cannot be read (github_workflow_file). A repository with jobs whose cost is not known has a row cost, which says of which runners. A repository or organisation not visited for two days is not measured any more.
 Of Argo CD each server has a row (argocd), each application of which something is lost or not known (argocd_application), and each of
 which Argo CD counted more operations than are here (argocd_audit). A server's missing_count is that of all its applications; a pass that
 read the whole list and was refused single applications is partial, and a success all the same.
@@ -208,6 +208,17 @@ select
     request_count,
     note
 from gaps
+union all by name
+select
+    'github_workflow_file' as source,
+    concat(files.repository, '/', files.path) as subject,
+    files.seen_at as last_attempt_at,
+    'partial' as state,
+    0 as missing_count,
+    files.note
+from marts.workflow_files as files
+inner join latest on latest.known_repository_id = files.repository_id
+where files.replaced_at is null and files.note is not null
 union all by name
 select
     'cost' as source,

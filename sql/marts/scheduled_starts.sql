@@ -2,12 +2,15 @@
 Starts that schedules foresee, over the last 28 days, each with the run that it brought or the word that it brought none.
 
 Grain: workflow_id, expected_at
-Which workflows have a schedule is what `[[schedules]]` of phoenix.toml says; of others nothing is assumed. A run of the event schedule
+Which workflows have a schedule is what `[[schedules]]` of phoenix.toml says, or else the workflow's file on the default branch; of others
+nothing is assumed. A run of the event schedule
 belongs to the latest start at or before its creation, and a start has one run, the earliest. A start is late when its run was created
 more than late_minutes after it (30 unless set), pending until then, and missed when the newest successful pass is later than that and
 there is no run; a run that comes after all makes it late. Starts before the repository's history is whole, and before the workflow's
 file was added, are not expected. Where the workflow is disabled or deleted now, starts after its last run are disabled, not missed.
-A schedule is taken to hold for the whole time; where it was changed, starts before the change are told by the new one.
+A schedule in phoenix.toml is taken to hold for the whole time; where it was changed, starts before the change are told by the new one.
+Files are read about once a day: a start is expected if every version of the file that may have been in place at that moment foresees it,
+and before the first version that was ever seen, that one is taken to have been there.
 */
 with clock as (
     select max(finished_at) as as_of
@@ -24,19 +27,54 @@ passed as (
     group by repository
 ),
 
-scheduled as (
+possible as (  -- versions of files, and when each may have been in place
     select
-        workflows.workflow_id,
-        schedule_starts.expected_at,
-        min(schedules.late_minutes) as late_minutes
-    from marts.workflows as workflows
-    inner join seeds.schedules as schedules
-        on lower(workflows.repository) like lower(schedules.repository_pattern)
-        and schedules.workflow in (workflows.workflow, workflows.path, replace(workflows.path, '.github/workflows/', ''))
+        workflow_id,
+        seen_at,
+        coalesce(not_before_at, timestamp '1970-01-01 00:00:00') as possible_from,
+        coalesce(replaced_at, timestamp '9999-12-31 00:00:00') as possible_to
+    from marts.workflow_files
+),
+
+foreseen as (
+    select distinct
+        schedules.workflow_id,
+        schedules.seen_at,
+        schedule_starts.expected_at
+    from marts.workflow_schedules as schedules
     inner join seeds.schedule_starts as schedule_starts
         on schedule_starts.cron = schedules.cron
         and schedule_starts.timezone = schedules.timezone
-    group by workflows.workflow_id, schedule_starts.expected_at
+    inner join possible
+        on possible.workflow_id = schedules.workflow_id
+        and possible.seen_at = schedules.seen_at
+        and schedule_starts.expected_at > possible.possible_from
+        and schedule_starts.expected_at < possible.possible_to
+),
+
+scheduled as (
+    select
+        schedules.workflow_id,
+        schedule_starts.expected_at,
+        min(schedules.late_minutes) as late_minutes
+    from marts.workflow_schedules as schedules
+    inner join seeds.schedule_starts as schedule_starts
+        on schedule_starts.cron = schedules.cron
+        and schedule_starts.timezone = schedules.timezone
+    where schedules.told_by = 'settings'
+    group by schedules.workflow_id, schedule_starts.expected_at
+    union all
+    select
+        foreseen.workflow_id,
+        foreseen.expected_at,
+        30
+    from foreseen
+    inner join possible
+        on possible.workflow_id = foreseen.workflow_id
+        and foreseen.expected_at > possible.possible_from
+        and foreseen.expected_at < possible.possible_to
+    group by foreseen.workflow_id, foreseen.expected_at
+    having count(distinct possible.seen_at) = count(distinct foreseen.seen_at)
 ),
 
 expected as (

@@ -2,8 +2,10 @@
 Schedules of workflows: how many starts they foresaw over the last 28 days, and how many came in time, late or not at all.
 
 Grain: repository, workflow
-A workflow that ran by a schedule that nobody has told is unknown: whether a start is missing cannot be said. A schedule in phoenix.toml
-that fits no workflow is not_found, and shown as it was written. Percentiles are exact, over the starts that brought a run.
+A schedule is told by phoenix.toml or, where that says nothing of a workflow, by the newest version of its file. A workflow that ran by a
+schedule that neither tells is unknown: whether a start is missing cannot be said; where its file can be read and has no schedule any
+more, that one is ended. A schedule in phoenix.toml that fits no workflow is not_found, and shown as it was written. Percentiles are
+exact, over the starts that brought a run.
 */
 with clock as (
     select max(finished_at) as as_of
@@ -12,29 +14,47 @@ with clock as (
 
 told as (
     select
-        schedules.repository_pattern,
-        schedules.workflow as told_workflow,
-        schedules.cron,
-        case when schedules.timezone = 'UTC' then schedules.cron else concat(schedules.cron, ' ', schedules.timezone) end as shown_cron,
-        workflows.repository,
-        workflows.workflow,
-        workflows.state
+        repository,
+        workflow,
+        workflow_id,
+        told_by,
+        case when timezone = 'UTC' then cron else concat(cron, ' ', timezone) end as shown_cron
+    from marts.workflow_schedules
+    where is_current
+    union all
+    select
+        replace(schedules.repository_pattern, '%', '*'),
+        schedules.workflow,
+        null,
+        'settings',
+        case when schedules.timezone = 'UTC' then schedules.cron else concat(schedules.cron, ' ', schedules.timezone) end
     from seeds.schedules as schedules
     left join marts.workflows as workflows
         on lower(workflows.repository) like lower(schedules.repository_pattern)
         and schedules.workflow in (workflows.workflow, workflows.path, replace(workflows.path, '.github/workflows/', ''))
+    where workflows.workflow_id is null
 ),
 
 known as (
     select
-        coalesce(repository, replace(repository_pattern, '%', '*')) as repository,
-        coalesce(workflow, told_workflow) as workflow,
-        string_agg(distinct shown_cron, '; ' order by shown_cron) as cron,
-        bool_or(workflow is not null) as is_found,
-        bool_and(coalesce(state like 'disabled%' or state = 'deleted', false)) as is_disabled,
-        max(state) as workflow_state
+        told.repository,
+        told.workflow,
+        max(told.told_by) as told_by,
+        string_agg(distinct told.shown_cron, '; ' order by told.shown_cron) as cron,
+        bool_or(told.workflow_id is not null) as is_found,
+        bool_and(coalesce(workflows.state like 'disabled%' or workflows.state = 'deleted', false)) as is_disabled,
+        max(workflows.state) as workflow_state
     from told
-    group by coalesce(repository, replace(repository_pattern, '%', '*')), coalesce(workflow, told_workflow)
+    left join marts.workflows as workflows on workflows.workflow_id = told.workflow_id
+    group by told.repository, told.workflow
+),
+
+without_schedule as (  -- workflows whose files have none now
+    select
+        repository,
+        workflow
+    from marts.workflow_files
+    where replaced_at is null and cron is null and state in ('read', 'gone')
 ),
 
 runs as (
@@ -81,6 +101,7 @@ select
     coalesce(known.workflow, runs.workflow) as workflow,                    -- Name of the workflow. #not_null
     known.cron as cron,                                                     -- When it has to start, with the time zone unless that is UTC; NULL if nobody has told.
     case
+        when known.cron is null and without_schedule.workflow is not null then 'ended'
         when known.cron is null then 'unknown'
         when not known.is_found then 'not_found'
         when known.is_disabled then 'disabled'
@@ -88,7 +109,8 @@ select
         when last_settled.state = 'late' then 'late'
         when last_settled.state = 'on_time' then 'ok'
         else 'pending'
-    end as state,                                                           -- How its newest start went that is not pending. #in(ok, late, missed, disabled, pending, unknown, not_found)
+    end as state,                                                           -- How its newest start went that is not pending. #in(ok, late, missed, disabled, pending, unknown, not_found, ended)
+    case when known.cron is null and without_schedule.workflow is not null then 'file' else known.told_by end as told_by,  -- What tells so: phoenix.toml (settings) or the workflow's file; NULL if neither. #in(settings, file)
     known.workflow_state as workflow_state,                                 -- State of the workflow at GitHub, such as disabled_inactivity.
     counted.expected_count as expected_count,                               -- Starts foreseen; NULL where no schedule is known.
     counted.on_time_count as on_time_count,                                 -- Starts in time.
@@ -102,7 +124,7 @@ select
     counted.last_expected_at as last_expected_at,                           -- The newest start foreseen, UTC.
     counted.last_missed_at as last_missed_at,                               -- The newest start that did not come, UTC.
     runs.last_started_at as last_started_at,                                -- The newest run that a schedule started, UTC.
-    case when known.is_found and not known.is_disabled then last_settled.state = 'missed' end as is_missed  -- Whether its newest start that is not pending did not come; NULL where none is known or it is disabled.
+    case when known.cron is not null and known.is_found and not known.is_disabled then last_settled.state = 'missed' end as is_missed  -- Whether its newest start that is not pending did not come; NULL where there is none, or none can come.
 from known
 full join runs on runs.repository = known.repository and runs.workflow = known.workflow
 left join counted
@@ -111,3 +133,6 @@ left join counted
 left join last_settled
     on last_settled.repository = coalesce(known.repository, runs.repository)
     and last_settled.workflow = coalesce(known.workflow, runs.workflow)
+left join without_schedule
+    on without_schedule.repository = coalesce(known.repository, runs.repository)
+    and without_schedule.workflow = coalesce(known.workflow, runs.workflow)

@@ -1,5 +1,7 @@
 """What goes with the runs, from GitHub's answers over HTTP to staging: whole, once, and with gaps that are stated."""
 
+import base64
+import hashlib
 import os
 import signal
 import subprocess
@@ -35,6 +37,7 @@ from tests.world.routes import Answer as WorldAnswer
 NOW = datetime.now(UTC)
 Loop = Callable[[Settings, context.ClientFor, context.Clock], list[Visit]]
 BASE = "/repositories/1"
+WORKFLOW = {"id": 10, "name": "CI", "path": ".github/workflows/ci.yml", "state": "active", "created_at": None}
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Shop:
     lines: list[dict[str, Any]] = field(default_factory=list)
     sums: list[dict[str, Any]] | None = None
     has_lines: bool = True
+    files: dict[str, str] = field(default_factory=dict)  # workflow files, by name
 
     def answers(self) -> dict[str, Any]:
         """Return them as the small GitHub's answers, by address."""
@@ -68,6 +72,8 @@ class Shop:
                 "protected": self.protection is not None,
                 "protection": self.protection or {"enabled": False},
             },
+            rf"{BASE}/contents/\.github/workflows": lambda match, query: [self._file(name) for name in self.files],
+            rf"{BASE}/contents/\.github/workflows/(.*)": lambda match, query: self._file(match[1]),
             f"{BASE}/actions/runners": lambda match, query: ("runners", []),
             "/users/acme": {"login": "acme", "type": "Organization"},
             "/orgs/acme/actions/runners": lambda match, query: ("runners", self.runners),
@@ -82,6 +88,12 @@ class Shop:
 
     def _states(self, number: int) -> Any:
         return [state(number, order, told) for order, told in enumerate(self.states.get(number, []))][::-1]
+
+    def _file(self, name: str) -> Any:
+        content = self.files[name].encode()
+        sha = hashlib.sha1(content, usedforsecurity=False).hexdigest()
+        coded = {"encoding": "base64", "content": base64.encodebytes(content).decode()}
+        return {"type": "file", "path": f".github/workflows/{name}", "sha": sha, "size": len(content), **coded}
 
     def _usage(self, match: object, query: dict[str, str]) -> Any:
         month = f"{int(query['year']):04d}-{int(query['month']):02d}"
@@ -182,7 +194,7 @@ def test_a_second_visit_fetches_only_news(github: GitHub, shop: Shop, measured: 
 def test_a_visit_that_is_not_due_asks_nothing(github: GitHub, shop: Shop, measured: Settings) -> None:
     """Each loop keeps its cadence in the data: a second pass right after the first makes no request at all."""
     loops = [context.visit_releases, context.visit_pull_requests, context.visit_rules, context.visit_runners]
-    loops.append(context.visit_deployments)
+    loops += [context.visit_deployments, context.visit_workflow_files]
     for loop in [*loops, context.visit_billing]:
         assert visit(loop, measured)
     before = len(github.requests)
@@ -355,6 +367,60 @@ def test_rules_fall_back_to_classic_protection(github: GitHub, shop: Shop, measu
     visit(context.visit_rules, measured, days=1)
     assert staged(measured.home, query) == [("rulesets", [{"context": "lint", "app_id": 15368}])]
     assert github.counted(r"/branches/main$") == 1
+
+
+def test_workflow_files_cost_one_request_a_day(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """A request for the list and one for each file; a day later, with nothing new, one; a change is another."""
+    shop.files = {
+        "ci.yml": "on: push\njobs:\n  test: {}\n  ship: {needs: test}\n",
+        "nightly.yml": "on:\n  schedule:\n  - cron: 0 2 * * *\n    timezone: Europe/Berlin\njobs:\n  night: {}\n",
+    }
+    counts = []
+    for days in range(4):
+        if days == 2:
+            shop.files["nightly.yml"] = shop.files["nightly.yml"].replace("0 2", "30 3")
+        if days == 3:
+            del shop.files["nightly.yml"]
+        before = len(github.requests)
+        assert visit(context.visit_workflow_files, measured, days) == [("acme/shop", "ok")]
+        counts.append(len(github.requests) - before)
+    assert counts == [3, 1, 2, 1]
+    versions = staged(
+        measured.home, "select path, sha is null from staging.github_workflow_files order by fetched_at, path"
+    )
+    assert versions == [
+        (".github/workflows/ci.yml", False),
+        (".github/workflows/nightly.yml", False),
+        (".github/workflows/nightly.yml", False),
+        (".github/workflows/nightly.yml", True),
+    ]
+    crons = staged(measured.home, "select cron, timezone from staging.github_workflow_crons order by fetched_at")
+    assert crons == [("0 2 * * *", "Europe/Berlin"), ("30 3 * * *", "Europe/Berlin")]
+    needs = "select job_key, needed_key, is_direct from staging.github_workflow_needs"
+    assert staged(measured.home, needs) == [("ship", "test", True)]
+
+
+def test_a_workflow_file_that_cannot_be_read_is_a_gap(github: GitHub, shop: Shop, measured: Settings) -> None:
+    """It is stated by its name until it can be; a token that may not read files at all is one, too."""
+    write_batch(measured.home, "github_workflows", [Record(1, 10, NOW, as_text(WORKFLOW))])
+    shop.files = {"ci.yml": "jobs: ["}
+    assert visit(context.visit_workflow_files, measured) == [("acme/shop", "ok")]
+    publish_landing(measured.home)
+    query = "select subject, state, note from marts.data_health where source like 'github_workflow_file%'"
+    [gap] = published(measured.home, query)
+    assert (gap["subject"], gap["state"]) == ("acme/shop/.github/workflows/ci.yml", "partial")
+    assert gap["note"].startswith("it is not YAML that can be read (line 1: ")
+    shop.files = {"ci.yml": "jobs: {test: {}}"}
+    visit(context.visit_workflow_files, measured, days=1)
+    publish_landing(measured.home)
+    assert published(measured.home, query) == []
+    headers = {"x-accepted-github-permissions": "contents=read"}
+    github.faults.append(Fault(r"/contents/", status=403, headers=headers, body={"message": "Resource not accessible"}))
+    assert visit(context.visit_workflow_files, measured, days=2) == [("acme/shop", "no_access")]
+    publish_landing(measured.home)
+    [gap] = published(measured.home, query)
+    assert (gap["subject"], gap["state"]) == ("acme/shop", "no_access")
+    assert "it needs contents=read" in gap["note"]
 
 
 def test_checks_of_third_parties_are_read_once_a_commit(github: GitHub, shop: Shop, measured: Settings) -> None:
@@ -659,7 +725,7 @@ def test_the_demo_organisation_has_no_gaps(tmp_path: Path) -> None:
         land_sync(tmp_path, platform)
         settings = settings_for(platform, tmp_path, PHOENIX_GITHUB_CHECKS="true")
         loops = [context.visit_releases, context.visit_pull_requests, context.visit_checks, context.visit_rules]
-        loops += [context.visit_deployments, context.visit_annotations]
+        loops += [context.visit_deployments, context.visit_annotations, context.visit_workflow_files]
         visits = [
             done for loop in [*loops, context.visit_runners, context.visit_billing] for done in run(loop, settings)
         ]

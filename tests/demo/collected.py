@@ -21,7 +21,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phoenix_metrics.defs.argocd import sync_argocd
-from phoenix_metrics.defs.context import visit_pull_requests
+from phoenix_metrics.defs.context import visit_pull_requests, visit_workflow_files
 from phoenix_metrics.defs.intake import connected
 from phoenix_metrics.defs.polling import Poll, sync_github
 from phoenix_metrics.demo.api import app
@@ -33,7 +33,7 @@ from phoenix_metrics.demo.truth.operations import Life, Player
 from phoenix_metrics.demo.truth.story import tables
 from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
-from phoenix_metrics.warehouse.rules import Rules, rules_of
+from phoenix_metrics.warehouse.rules import Rules
 from tests.conftest import publish_landing
 from tests.demo.conftest import _free_port as free_port
 
@@ -56,6 +56,8 @@ RUNNING = 400  # seconds into a run of CI, when some of its jobs are done and so
 SCENE_AT = START + 7 * DAY + 9 * HOUR  # a Monday
 SCENES = [None, *SceneName] if os.environ.get("DEMO_SCENES") == "all" else [None]
 HISTORIES = [(seed, scene) for seed in SEEDS for scene in SCENES]
+
+NIGHTLY_OF_PLATFORM = ("phoenix/platform", "nightly.yml", "0 2 * * *", "UTC", 30)  # as settings tell it
 
 Row = dict[str, Any]
 
@@ -108,8 +110,11 @@ class Clock:
         return self.now
 
 
-def collect(home: Path, organisation: Organisation, moments: Sequence[int]) -> Collected:
-    """Collect a history by passes at moments and at its end, and publish it."""
+def collect(home: Path, organisation: Organisation, moments: Sequence[int], *, with_files: bool = True) -> Collected:
+    """Collect a history by passes at moments and at its end, and publish it.
+
+    Without workflow files settings tell the schedule of one repository.
+    """
     clock = Clock()
     with serving(organisation.seed, clock) as address:
         settings = settings_of(address, home)
@@ -119,19 +124,21 @@ def collect(home: Path, organisation: Organisation, moments: Sequence[int]) -> C
             clock.now = _time(at)
             if at in turns:
                 requests.post(f"{address}/_control", posted, timeout=60).raise_for_status()
-            read(settings, clock, with_github=at in (*GITHUB_READ_AT, organisation.now))
-    publish_landing(home, Rules(schedules=rules_of(settings).schedules))
+            read(settings, clock, with_github=at in (*GITHUB_READ_AT, organisation.now), with_files=with_files)
+    publish_landing(home, Rules() if with_files else Rules(schedules=[NIGHTLY_OF_PLATFORM]))
     return Collected(home, organisation)
 
 
-def read(settings: Settings, clock: Clock, *, with_github: bool) -> None:
-    """Make one pass over Argo CD, and one over GitHub that also looks for late re-runs and pull requests."""
+def read(settings: Settings, clock: Clock, *, with_github: bool, with_files: bool = True) -> None:
+    """Make one pass over Argo CD, and one over GitHub that also looks for late re-runs and what goes with the runs."""
     assert [(one.state, one.note) for one in sync_argocd(settings, clock)] == [("ok", None)]
     if with_github:
         done = sync_github(settings, Poll(reconcile=True, deep=True), clock=clock)
         assert {one.state for one in done} == {"ok"}
         with connected(settings, clock) as connections:
             visited = visit_pull_requests(settings, connections.client_for, clock)
+            if with_files:
+                visited += visit_workflow_files(settings, connections.client_for, clock)
         assert {(one.state, one.note) for one in visited} == {("ok", None)}
 
 

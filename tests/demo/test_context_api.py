@@ -1,5 +1,6 @@
 """What goes with the runs, as the demo organisation's API shows it: consistent with the runs, at every moment."""
 
+import base64
 import hashlib
 import io
 import json
@@ -14,8 +15,10 @@ import github
 import jsonschema
 import pytest
 import requests
+import yaml
 
 from phoenix_metrics.demo.organization import Organization
+from phoenix_metrics.demo.repositories import repositories as known_repositories
 from phoenix_metrics.demo.suites import SUITES, cases, results
 from phoenix_metrics.demo.universe import DAY
 from phoenix_metrics.demo.uploads import RETENTION_DAYS, upload, uploads
@@ -322,6 +325,46 @@ def test_pygithub_reads_it_all(sixty_days):
     assert repository.get_artifacts()[0].expired is False
     assert repository.get_branch("main").get_required_status_checks().strict is True
     assert "CODECOV_TOKEN" in [secret.name for secret in repository.get_secrets()]
+
+
+def test_workflow_files_say_what_really_runs(sixty_days, every_run):
+    """A real client reads them; Git would call them so; they name every job that ran, and the time of the nightly."""
+    hub = github.Github(base_url=sixty_days.address, auth=github.Auth.Token("any"), seconds_between_requests=0)
+    repository = hub.get_repo("phoenix/platform")
+    assert [entry.path for entry in repository.get_contents("")] == [".github"]
+    files = repository.get_contents(".github/workflows")
+    assert [file.name for file in files] == ["ci.yml", "nightly.yml", "release.yml"]
+    told = {}
+    for listed in files:
+        file = repository.get_contents(listed.path)
+        blob = b"blob %d\0" % file.size + file.decoded_content
+        assert hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.sha == listed.sha
+        told[file.path] = yaml.safe_load(file.decoded_content)
+    assert told[".github/workflows/nightly.yml"][True]["schedule"] == [{"cron": "0 2 * * *"}]  # YAML 1.1 takes `on` so
+    assert {run["path"] for run in every_run} == set(told)
+    for path, file in told.items():
+        run = next(run for run in every_run if run["path"] == path and run["conclusion"] == "success")
+        jobs = sixty_days.all(f"/actions/runs/{run['id']}/jobs", "jobs")
+        assert {job["name"].partition(" (")[0] for job in jobs} == set(file["jobs"])
+        for job in jobs:
+            base, _, value = job["name"].removesuffix(")").partition(" (")
+            assert not value or value in file["jobs"][base]["strategy"]["matrix"]["part"]
+            assert job["labels"] in ([], [file["jobs"][base]["runs-on"]])
+    assert sixty_days.ask(f"{REPOSITORY}/contents/.github/workflows/none.yml").status_code == 404
+
+
+def test_a_quiet_repository_has_no_schedule(visit):
+    """What is not built at night says so in its file."""
+    visitor = visit(repositories=40, days=1)
+    repositories = visitor.session.get(f"{visitor.address}/orgs/phoenix/repos", params={"per_page": 100}).json()
+    scheduled = set()
+    for repository in repositories:
+        answer = visitor.ask(f"/repos/{repository['full_name']}/contents/.github/workflows/nightly.yml").json()
+        if "schedule" in yaml.safe_load(base64.b64decode(answer["content"]))[True]:
+            scheduled.add(repository["name"])
+    shares = {known.name: known.share for known in known_repositories(40)}
+    assert scheduled == {name for name, share in shares.items() if share >= 0.1}
+    assert 1 < len(scheduled) < 40
 
 
 def test_the_runner_says_why_jobs_ended(visit):

@@ -112,9 +112,9 @@ def collected(organisation: Organisation, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture(scope="module")
 def missed(organisation: Organisation, tmp_path_factory: pytest.TempPathFactory) -> Collected:
-    """The same, looked at three times and at its end."""
+    """The same, looked at three times and at its end, and at no workflow file."""
     moments = [START, *(START + day * DAY for day in (3, 7))]
-    return collect(tmp_path_factory.mktemp("seldom") / "home", organisation, moments)
+    return collect(tmp_path_factory.mktemp("seldom") / "home", organisation, moments, with_files=False)
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -190,44 +190,89 @@ def test_failures_have_the_class_of_their_cause(collected: Collected) -> None:
     assert {tuple(row.values()) for row in rows(collected.home, query)} == malformed(collected.truth)
 
 
-def test_critical_paths_found_from_times_are_those_of_the_needs(collected: Collected) -> None:
-    """Times tell the same path, unless ends lie within a second; its parts sum to the run's duration exactly.
+def test_critical_paths_are_those_of_the_needs(collected: Collected) -> None:
+    """With the workflow files every path is the one of the needs; of jobs that ended in one second either may stand."""
+    expected, found = _paths(collected)
+    assert found == expected
+    assert rows(collected.home, "select distinct linked_by from marts.critical_path_jobs") == [{"linked_by": "needs"}]
 
-    Of jobs that ended in the same second either may stand on it.
+
+def test_critical_paths_found_from_times_are_those_of_the_needs(missed: Collected) -> None:
+    """Without any file times tell the same path, unless ends lie within a second."""
+    expected, found = _paths(missed)
+    differing = [run for run, path in found.items() if path != expected[run]]
+    assert [run for run in differing if not _ends_coincide(_ran(missed, run))] == []
+    assert len(differing) <= 0.01 * len(found)
+    assert rows(missed.home, "select distinct linked_by from marts.critical_path_jobs") == [{"linked_by": "times"}]
+
+
+def _paths(collected: Collected) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
+    """Return of each run when the jobs on its path ended, by what really waited for what and by our tables.
+
+    The parts of each path that was found sum to the run's duration exactly.
     """
-    ran = [job for job in collected.truth["jobs"] if job["duration_seconds"] is not None]
-    expected, durations = {}, {}
-    for run in collected.truth["runs"]:
-        jobs = [job for job in ran if (job["run_id"], job["run_attempt"]) == (run["run_id"], run["attempt_count"])]
-        if jobs and run["outcome"] in ("success", "failure"):
-            expected[run["run_id"]], durations[run["run_id"]] = _path_by_needs(jobs), run["duration_seconds"]
+    ended = [run for run in collected.truth["runs"] if run["outcome"] in ("success", "failure")]
+    ran = {run["run_id"]: _ran(collected, run["run_id"], run["attempt_count"]) for run in ended}
+    ends = {job["job_id"]: job["completed_at"] for jobs in ran.values() for job in jobs}
+    expected = {run: [ends[job] for job in _path_by_needs(jobs)] for run, jobs in ran.items() if jobs}
     found: dict[int, list[Row]] = {}
     for row in rows(collected.home, "from marts.critical_path_jobs order by run_id, position"):
         found.setdefault(int(str(row["run_id"])), []).append(row)
     parts = ("execution_seconds", "queue_seconds", "handover_seconds")
+    durations = {run["run_id"]: run["duration_seconds"] for run in ended if ran[run["run_id"]]}
     assert {run: sum(row[part] for row in path for part in parts) for run, path in found.items()} == durations
-    assert set(found) == set(expected)
-    ends = {job["job_id"]: job["completed_at"] for job in ran}
-    told = {run: [ends[row["job_id"]] for row in path] for run, path in found.items()}
-    differing = [run for run, path in told.items() if path != [ends[job] for job in expected[run]]]
-    assert [run for run in differing if not _ends_coincide([job for job in ran if job["run_id"] == run])] == []
-    assert len(differing) <= 0.01 * len(found)
+    return expected, {run: [ends[row["job_id"]] for row in path] for run, path in found.items()}
+
+
+def _ran(collected: Collected, run_id: int, run_attempt: int | None = None) -> list[Row]:
+    """Return the jobs that ran in a run, or in an attempt of it."""
+    return [
+        job
+        for job in collected.truth["jobs"]
+        if job["run_id"] == run_id and run_attempt in (None, job["run_attempt"]) and job["duration_seconds"] is not None
+    ]
 
 
 def test_every_nightly_build_came(collected: Collected) -> None:
-    """Each night has the run that its schedule brought, in time; where no schedule is told, nothing is assumed."""
-    built = [run for run in collected.truth["runs"] if run["event"] == "schedule"]
-    nights = {run["run_id"]: run["created_at"] for run in built if run["repository"] == PLATFORM}
-    found = rows(collected.home, f"select *, {at('started_at')} from marts.scheduled_starts order by expected_at")
-    assert {row["run_id"]: row["started_at"] for row in found} == nights
-    assert [(row["expected_at"], row["state"]) for row in found] == [
-        (datetime(2025, 1, 6 + day, 2), "on_time")  # noqa: DTZ001  # as the store has it
-        for day in range(len(nights))
-    ]
-    states = {
-        row["repository"]: (row["state"], row["on_time_count"]) for row in rows(collected.home, "from marts.schedules")
+    """Each night has the run that its schedule brought, in time; the workflow's file tells the schedule."""
+    nights = _nights(collected)
+    assert _starts(collected) == nights
+    found = rows(collected.home, "from marts.schedules")
+    assert {row["repository"]: (row["state"], row["told_by"], row["cron"], row["on_time_count"]) for row in found} == {
+        repository: ("ok", "file", "0 2 * * *", len(came)) for repository, came in nights.items()
     }
-    assert states == {run["repository"]: ("unknown", None) for run in built} | {PLATFORM: ("ok", len(nights))}
+
+
+def test_settings_tell_a_schedule_without_files(missed: Collected) -> None:
+    """Where nothing tells one, nothing is assumed."""
+    nights = _nights(missed)
+    assert _starts(missed) == {PLATFORM: nights[PLATFORM]}
+    states = {row["repository"]: (row["state"], row["told_by"]) for row in rows(missed.home, "from marts.schedules")}
+    assert states == {**dict.fromkeys(nights, ("unknown", None)), PLATFORM: ("ok", "settings")}
+
+
+def _nights(collected: Collected) -> dict[str, list[Row]]:
+    """Return of each repository what its nights must have brought, the first first."""
+    nights: dict[str, list[Row]] = {}
+    for run in sorted(collected.truth["runs"], key=lambda run: str(run["created_at"])):
+        if run["event"] == "schedule":
+            came = nights.setdefault(str(run["repository"]), [])
+            night = f"2025-01-{6 + len(came):02d}T02:00:00Z"
+            row = {"expected_at": night, "run_id": run["run_id"], "started_at": run["created_at"], "state": "on_time"}
+            came.append(row)
+    return nights
+
+
+def _starts(collected: Collected) -> dict[str, list[Row]]:
+    """Return of each repository what our tables say of its nights."""
+    times = at("expected_at", "started_at")
+    query = (
+        f"select repository, run_id, state, {times} from marts.scheduled_starts order by scheduled_starts.expected_at"
+    )
+    found: dict[str, list[Row]] = {}
+    for row in rows(collected.home, query):
+        found.setdefault(str(row.pop("repository")), []).append(row)
+    return found
 
 
 def test_jobs_called_flaky_failed_by_chance(collected: Collected) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from tests.sql.test_cases import Row, fill, rows_of
 MODELS = load_models()
 START = datetime(2026, 2, 20)  # noqa: DTZ001  # as the store has it
 NOW = START + timedelta(days=10)
+DAY = 24 * 60 * 60
+CRONS = ["30 2 * * *", "*/20 1-3 * * *", "0 */6 * * *", "15 3 * * 0", "0 0 1 * *"]
 LIMITS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 Field = tuple[str, set[int]]
 
@@ -94,6 +97,43 @@ def test_the_newest_pass_is_the_clock(open_store: OpenStore, tmp_path: Path) -> 
     assert counts == [(0, None), (28, datetime(2026, 3, 9, 2)), (28, datetime(2026, 3, 10, 2))]  # noqa: DTZ001
 
 
+@given(
+    steps=st.lists(st.integers(-3 * DAY, 40 * DAY), min_size=1, max_size=6),
+    crons=st.lists(st.sampled_from(CRONS), min_size=1, max_size=3, unique=True),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+)
+@few
+def test_starts_worked_out_bit_by_bit_are_the_same(
+    open_store: OpenStore, steps: list[int], crons: list[str], zone: str
+) -> None:
+    """However far passes are apart, or back, through summer and winter: those of 28 days, of settings and files."""
+    now = datetime(2026, 9, 20, tzinfo=UTC)
+    with TemporaryDirectory() as folder, open_store(Path(folder)) as connection:
+        for number, step in enumerate(steps):
+            now += timedelta(seconds=step)
+            told = crons[number % len(crons) :]
+            fill_told(connection, told, zone, now)
+            expand_schedules(connection)
+            query = "select cron, timezone, expected_at from seeds.schedule_starts order by all"
+            window = (now - timedelta(days=28), now)
+            expected = sorted((cron, zone, start) for cron in told for start in foreseen(cron, zone, *window))
+            assert connection.execute(query).fetchall() == expected
+
+
+def fill_told(connection: duckdb.DuckDBPyConnection, crons: list[str], zone: str, now: datetime) -> None:
+    """Let settings tell the first schedule and a file the others; an older version of it does not count any more."""
+    version = {"repository_id": 7, "path": "a.yml", "fetched_at": "2026-01-02"}
+    older = {**version, "fetched_at": "2026-01-01"}
+    files = [{**version, "cron": cron, "timezone": zone} for cron in crons[1:]]
+    tables: dict[str, list[Row]] = {
+        "staging.github_syncs": [{"repository": "acme/app", "state": "ok", "finished_at": now.replace(tzinfo=None)}],
+        "seeds.schedules": [{"cron": crons[0], "timezone": zone}],
+        "staging.github_workflow_files": [older, version],
+        "staging.github_workflow_crons": [*files, {**older, "cron": "7 7 * * *", "timezone": "UTC"}],
+    }
+    fill(connection, tables)
+
+
 moments = st.integers(0, 10 * 24 * 6).map(lambda tens: START + timedelta(minutes=10 * tens))
 
 
@@ -105,8 +145,8 @@ def test_runs_are_matched_as_a_plain_reading_has_it(
     """Each run to the latest start at or before it, each start the earliest of its runs."""
     given_rows: dict[str, list[Row]] = {
         "staging.github_syncs": [{"repository": "acme/app", "state": "ok", "finished_at": NOW}],
-        "seeds.schedules": [
-            {"repository_pattern": "%", "workflow": "Nightly", "cron": "c", "timezone": "UTC", "late_minutes": 30}
+        "marts.workflow_schedules": [
+            {"workflow_id": 1, "told_by": "settings", "cron": "c", "timezone": "UTC", "late_minutes": 30}
         ],
         "seeds.schedule_starts": [{"cron": "c", "timezone": "UTC", "expected_at": start} for start in starts],
         "marts.workflows": [
