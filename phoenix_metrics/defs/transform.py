@@ -7,9 +7,10 @@ from typing import Any
 
 import dagster as dg
 
+from phoenix_metrics.defs.intake import utc_now
 from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+from phoenix_metrics.warehouse.marts import build_mart, load_seeds, set_evaluation_clock
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.schedules import expand_schedules
@@ -93,6 +94,7 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[
         load_seeds(connection, rules_of(load_settings(os.environ)))
         loaded = load_landing(connection, home(), MODELS)
         expand_schedules(connection)
+        set_evaluation_clock(connection, utc_now())
         findings = [
             run_check(connection, check, scope=unpublished(model)) for model in STAGING for check in checks_of(model)
         ]

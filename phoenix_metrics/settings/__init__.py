@@ -54,7 +54,7 @@ from phoenix_metrics.settings.values import (
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 _SECRETS = ("github_token", "argocd_token", "webhook_secret", "argocd_webhook_secret", "slack_webhook")
-_NOT_USED_YET = ("slack_webhook", "failure_for")
+_NOT_USED_YET = ("slack_webhook",)
 _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 

@@ -1,4 +1,4 @@
-"""Rules that were set about deliveries, teams, costs, failures and schedules, as rows of the seeds they go into."""
+"""Rules that were set about deliveries, teams, costs, failures, schedules and alerts, as rows of their seeds."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +25,7 @@ class Rules:
     spending_limits: Rows = ()
     failure_rules: Rows = ()
     schedules: Rows = ()
+    own_alert_rules: Rows = ()
 
 
 NO_RULES = Rules()
@@ -54,6 +55,14 @@ def rules_of(settings: Settings) -> Rules:
             (like_pattern(one.repository), one.workflow, cron, one.timezone, one.late_minutes)
             for one in settings.schedules
             for cron in one.cron
+        ],
+        own_alert_rules=[
+            (
+                "CICDPipelineFailureRate",
+                settings.failure_ratio,
+                settings.failure_min_runs,
+                int(settings.failure_for.total_seconds()),
+            )
         ],
     )
 
