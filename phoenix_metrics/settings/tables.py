@@ -9,6 +9,7 @@ from phoenix_metrics.settings.values import (
     Crons,
     Folder,
     Glob,
+    Moment,
     Names,
     Patterns,
     Sku,
@@ -125,6 +126,17 @@ class Schedule(BaseModel):
     late_minutes: int = Field(30, ge=1)
 
 
+class SilenceRule(BaseModel):
+    """Alerts that are not told until a moment (UTC unless it says otherwise): by rule and subject, as globs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    rule: Glob = "*"
+    subject: Glob = "*"
+    until: Moment
+    reason: str = ""
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -141,4 +153,6 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "budgets": Budgets,
     "failure_rules": FailureRule,
     "schedules": Schedule,
+    "silences": SilenceRule,
+    "owners": None,
 }
