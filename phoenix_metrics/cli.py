@@ -106,6 +106,24 @@ def doctor() -> None:
 
 
 @app.command()
+def alerts(
+    *,
+    test: Annotated[
+        bool, typer.Option("--test", help="Send a test message to every target, and say how it went.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many alerts to list.")] = 30,
+) -> None:
+    """List the alerts, those that are open first, or try whether messages arrive."""
+    from phoenix_metrics.alerts.listing import show_alerts, show_silences, show_test  # noqa: PLC0415
+
+    settings = _settings()
+    if test:
+        raise typer.Exit(code=show_test(settings, lambda: datetime.now(UTC)))
+    show_alerts(settings.home, limit)
+    show_silences(settings, datetime.now(UTC))
+
+
+@app.command()
 def exporter() -> None:
     """Serve Prometheus metrics."""
     from phoenix_metrics.exporter.server import serve  # noqa: PLC0415

@@ -13,6 +13,8 @@ from itertools import islice
 from rich.console import Console
 from rich.table import Table
 
+from phoenix_metrics.alerts.delivery import targets_of
+from phoenix_metrics.alerts.listing import newest_attempts
 from phoenix_metrics.errors import NoSnapshotError, SettingsError, SourceError, WarehouseError
 from phoenix_metrics.probes import Lack, lacks_of_owner, lacks_of_repository
 from phoenix_metrics.settings import Settings
@@ -45,8 +47,8 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at sources, budget, clock, disk and data."""
-    return [*_sources(settings), *_disk(settings), *_snapshot(settings)]
+    """Look at sources, budget, clock, disk, data and alerts."""
+    return [*_sources(settings), *_disk(settings), *_snapshot(settings), *_alerts(settings, datetime.now(UTC))]
 
 
 def show(findings: list[Finding]) -> int:
@@ -236,6 +238,27 @@ def _snapshot(settings: Settings) -> Iterator[Finding]:
     if len(gaps) > GAPS_SHOWN:
         rest = f"{len(gaps) - GAPS_SHOWN:,} more gaps in what goes with the runs"
         yield Finding("gaps", "warning", rest, '`phoenix sql "from marts.data_health"` lists them')
+
+
+def _alerts(settings: Settings, now: datetime) -> Iterator[Finding]:
+    """Say where alerts are told, how that went last, and which silences are over."""
+    newest = newest_attempts(settings.home)
+    for target in targets_of(settings):
+        attempt = newest.get(target.name)
+        told = (
+            "nothing was to be told yet"
+            if attempt is None
+            else f"{attempt['state']} {attempt['attempted_at']:%Y-%m-%d %H:%M} UTC"
+        )
+        if attempt is None or attempt["state"] == "delivered":
+            yield Finding("alerts", "ok", f"{target.name}: {told}")
+        else:
+            advice = "`phoenix alerts --test` tries it; a message that was refused is not sent again"
+            yield Finding("alerts", "warning", f"{target.name}: {told}: {attempt['error']}", advice)
+    for silence in settings.silences:
+        if silence.until <= now:
+            over = f"silence of {silence.rule} {silence.subject} ended {silence.until:%Y-%m-%d %H:%M} UTC"
+            yield Finding("alerts", "warning", over, "take it out of phoenix.toml")
 
 
 def _unruled(reader: SnapshotReader) -> list[str]:

@@ -112,6 +112,8 @@ def rows(home: Path, query: str) -> list[dict[str, object]]:
 CLOCK_COLUMNS = {  # they say when we looked, which differs between two homes that hold the same history
     "marts.data_health": {"last_success_at", "last_attempt_at", "request_count", "rate_limit_remaining"},
     "marts.workflows": {"first_seen_at"},
+    "marts.source_freshness": {"as_of", "last_attempt_at", "last_success_at", "silent_seconds", "rate_limit_remaining"},
+    "marts.alert_conditions": {"as_of", "value", "note"},
 }
 
 

@@ -42,6 +42,34 @@ def _cases(table: str) -> tuple[str, ...]:
 
 BUGS = (
     Bug(
+        "late runs raise an alert",
+        "sql/marts/alert_conditions.sql",
+        "        and not attempts.is_late\n",
+        "",
+        _cases("alert_conditions"),
+    ),
+    Bug(
+        "quiet repositories are stale",
+        "sql/marts/source_freshness.sql",
+        "- pause_seconds as behind_seconds",
+        "as behind_seconds",
+        _cases("source_freshness"),
+    ),
+    Bug(
+        "time in which a source is silent counts as held",
+        "phoenix_metrics/alerts/episodes.py",
+        "held_since=episode.held_since + passed",
+        "held_since=episode.held_since",
+        ("tests/alerts/test_episodes.py",),
+    ),
+    Bug(
+        "an alert that failed to be told counts as told",
+        "phoenix_metrics/alerts/messages.py",
+        'return self.state in ("delivered", "refused")',
+        'return self.state in ("delivered", "refused", "failed")',
+        ("tests/alerts/test_delivery.py",),
+    ),
+    Bug(
         "success ratio over all runs",
         "sql/marts/workflow_daily.sql",
         "success_count / nullif(success_count + failure_count, 0) as success_ratio",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from phoenix_metrics.alerts.delivery import targets_of
 from phoenix_metrics.errors import SettingsError
 from phoenix_metrics.settings import CHECKOUT, load_settings, read_settings
 from phoenix_metrics.warehouse.rules import rules_of
@@ -137,10 +138,49 @@ def test_a_variable_that_means_nothing_is_pointed_out() -> None:
     assert "did you mean PHOENIX_GITHUB_TOKEN?" in warning
 
 
-def test_a_variable_of_a_later_version_is_checked_and_pointed_out() -> None:
-    """Nobody believes that alerts are sent because their address is accepted."""
-    loaded = read_settings({"PHOENIX_SLACK_WEBHOOK": "https://hooks.example.com/s3cret"})
-    assert loaded.warnings == ("PHOENIX_SLACK_WEBHOOK is set, but this version does not use it yet",)
+def test_where_alerts_are_told_is_a_secret(tmp_path: Path) -> None:
+    """Addresses hold tokens: they are read from a file, too, never shown, and refused without being quoted."""
+    file = tmp_path / "webhooks"
+    file.write_text("https://a.example/s3cret, https://b.example/s3cret\n")
+    environ = {"PHOENIX_ALERT_WEBHOOKS_FILE": str(file), "PHOENIX_SLACK_WEBHOOK": "https://hooks.example.com/s3cret"}
+    settings = load_settings(environ)
+    assert [target.url for target in targets_of(settings)] == [
+        "https://hooks.example.com/s3cret",
+        "https://a.example/s3cret",
+        "https://b.example/s3cret",
+    ]
+    assert "s3cret" not in f"{settings!r} {targets_of(settings)} {[target.name for target in targets_of(settings)]}"
+    for name, value in (("SLACK_WEBHOOK", "hooks/s3cret"), ("ALERT_WEBHOOKS", "https://a.example/x,s3cret")):
+        with pytest.raises(SettingsError) as refusal:
+            load_settings({f"PHOENIX_{name}": value})
+        assert str(refusal.value).startswith(f"PHOENIX_{name}: expected")
+        assert "s3cret" not in str(refusal.value)
+
+
+def test_links_in_alerts_lead_to_the_dashboard() -> None:
+    """Where it listens unless its public address is told."""
+    assert load_settings({"PHOENIX_BIND": "0.0.0.0"}).dashboard_address == "http://127.0.0.1:8501"
+    told = load_settings({"PHOENIX_DASHBOARD_URL": "https://phoenix.example.com/"})
+    assert told.dashboard_address == "https://phoenix.example.com"
+
+
+def test_silences_and_owners(tmp_path: Path) -> None:
+    """A moment without a zone is UTC; an owner of a team that no rule makes is pointed out."""
+    file = tmp_path / "phoenix.toml"
+    file.write_text(
+        '[[silences]]\nrule = "CICDQueue*"\nuntil = 2026-03-01T09:00:00+01:00\nreason = "known"\n'
+        '[[silences]]\nsubject = "acme/*"\nuntil = 2026-03-01T09:00:00\n'
+        '[teams]\nshop = ["acme/*"]\n[owners]\nshop = "<!here>"\nweb = "<@U1>"\n'
+    )
+    loaded = read_settings({"PHOENIX_CONFIG": str(file)})
+    assert [(one.rule, one.subject, one.until.isoformat(), one.reason) for one in loaded.settings.silences] == [
+        ("CICDQueue*", "*", "2026-03-01T08:00:00+00:00", "known"),
+        ("*", "acme/*", "2026-03-01T09:00:00+00:00", ""),
+    ]
+    assert loaded.warnings == ("owners.web: [teams] has no such team, so nobody is mentioned",)
+    file.write_text('[[silences]]\nuntil = "soon"\n')
+    with pytest.raises(SettingsError, match=r"silences\.1\.until: expected"):
+        load_settings({"PHOENIX_CONFIG": str(file)})
 
 
 def test_what_goes_with_the_runs_can_be_left_out() -> None:

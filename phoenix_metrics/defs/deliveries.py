@@ -200,7 +200,7 @@ def redeliver(settings: Settings, connections: Connections) -> int:
 drain_spool = dg.define_asset_job(
     "drain_spool",
     selection=dg.AssetSelection.assets(*(["landing", name] for name in DRAINED))
-    | dg.AssetSelection.groups("staging", "seeds", "marts", "snapshot"),
+    | dg.AssetSelection.groups("staging", "seeds", "marts", "alerts", "snapshot"),
     description="Lands what webhooks and streams told, and brings staging, marts and snapshot up to date with it.",
 )
 

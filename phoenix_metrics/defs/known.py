@@ -45,11 +45,11 @@ def ask_known(home: Path, wanted: Mapping[int, Wanted]) -> dict[int, Known]:
 
 def _known(connection: duckdb.DuckDBPyConnection, repository_id: int, wanted: Wanted) -> Known:
     key = {"repository_id": repository_id}
-    state = _rows(connection, "repository", key)[0]
+    state = rows_of(connection, "repository", key)[0]
     listings = json.loads(state.pop("listings") or "{}")
     known = Known(
-        digests=frozenset(row["payload_digest"] for row in _rows(connection, "digests", key)),
-        windows=tuple(Window(row["window_start"], row["window_end"]) for row in _rows(connection, "windows", key)),
+        digests=frozenset(row["payload_digest"] for row in rows_of(connection, "digests", key)),
+        windows=tuple(Window(row["window_start"], row["window_end"]) for row in rows_of(connection, "windows", key)),
         listings={name: Listing(one["etag"], tuple(one["run_ids"])) for name, one in listings.items()},
         **state,
     )
@@ -58,7 +58,7 @@ def _known(connection: duckdb.DuckDBPyConnection, repository_id: int, wanted: Wa
     )  # as far as it may be by then
     windows = [*wanted_windows(known, wanted.since, wanted.now), *([again] if again else [])]
     ranges = {"starts": [naive(w.start) for w in windows], "ends": [naive(w.end) for w in windows]}
-    runs = (_known_run(row) for row in _rows(connection, "runs", {**key, **ranges}))
+    runs = (_known_run(row) for row in rows_of(connection, "runs", {**key, **ranges}))
     return replace(known, runs={run.state.run_id: run for run in runs})
 
 
@@ -72,17 +72,17 @@ def ask(home: Path, question: str, parameters: Mapping[str, object]) -> list[dic
     """Load what earlier runs left in landing and ask one question of `sql/known/`; times come back aware, UTC."""
     with writing(home) as connection:
         load_landing(connection, home)
-        return _rows(connection, question, parameters)
+        return rows_of(connection, question, parameters)
 
 
 def ask_together(home: Path, questions: Mapping[str, Mapping[str, object]]) -> dict[str, list[dict[str, Any]]]:
     """Load what earlier runs left in landing and ask several questions, each with its parameters, of one state."""
     with writing(home) as connection:
         load_landing(connection, home)
-        return {name: _rows(connection, name, parameters) for name, parameters in questions.items()}
+        return {name: rows_of(connection, name, parameters) for name, parameters in questions.items()}
 
 
-def _rows(
+def rows_of(
     connection: duckdb.DuckDBPyConnection, question: str, parameters: Mapping[str, object]
 ) -> list[dict[str, Any]]:
     """Ask one of the questions in `sql/known/`; times come back aware, UTC."""

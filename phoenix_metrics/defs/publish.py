@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.defs.transform import MARTS, WRITER_POOL, asset_key, check_result, home
+from phoenix_metrics.defs.transform import ALERT_TABLES, MARTS, WRITER_POOL, asset_key, check_result, home
 from phoenix_metrics.warehouse.checks import check_rule, run_check
 from phoenix_metrics.warehouse.marts import unpublished_query
 from phoenix_metrics.warehouse.models import load_checks
@@ -20,7 +20,7 @@ RULES = load_checks().values()
     specs=[
         dg.AssetSpec(
             "snapshot",
-            deps=[asset_key(model.table) for model in MARTS],
+            deps=[*(asset_key(model.table) for model in MARTS), *map(asset_key, ALERT_TABLES)],
             group_name="snapshot",
             kinds={"duckdb"},
             description="The published copy that readers open; made only after every blocking check passed.",

@@ -24,16 +24,22 @@ class FreshnessCollector(MartCollector):
     # Nor are the gaps of single applications: argocd is its servers, and what is missing of applications counts there.
     labels = ("source",)
     query = """
+        with freshness as (
+            select source, min(coalesce(epoch(last_success_at) + pause_seconds, 0)) as last_success
+            from marts.source_freshness
+            group by source
+        )
         select
-            source,
-            min(coalesce(epoch(last_success_at), 0)) filter (where state <> 'set_aside') as last_success,
-            arg_max(rate_limit, last_attempt_at) as rate_limit,
-            arg_max(rate_limit_remaining, last_attempt_at) as rate_limit_remaining,
-            cast(sum(missing_count) as bigint) as missing
-        from marts.data_health
-        where not starts_with(source, 'github_') and not starts_with(source, 'argocd_')
-        group by source
-        order by source
+            health.source,
+            min(freshness.last_success) as last_success,
+            arg_max(health.rate_limit, health.last_attempt_at) as rate_limit,
+            arg_max(health.rate_limit_remaining, health.last_attempt_at) as rate_limit_remaining,
+            cast(sum(health.missing_count) as bigint) as missing
+        from marts.data_health as health
+        left join freshness on freshness.source = health.source
+        where not starts_with(health.source, 'github_') and not starts_with(health.source, 'argocd_')
+        group by health.source
+        order by health.source
     """
 
     def metrics(self, figures: Figures) -> Iterator[Metric]:
@@ -42,8 +48,8 @@ class FreshnessCollector(MartCollector):
             figures,
             "phoenix_source_last_success_timestamp_seconds",
             "last_success",
-            f"{figures.help('data_health.last_success_at')} The oldest such time among the source's "
-            "repositories or servers; 0 if one never succeeded.",
+            f"{figures.help('data_health.last_success_at')} The oldest such time among the source's repositories or "
+            "servers, of those that are read seldom by design the end of that pause; 0 if one never succeeded.",
         )
         yield self._gauge(figures, "phoenix_source_rate_limit", "rate_limit", figures.help("data_health.rate_limit"))
         yield self._gauge(

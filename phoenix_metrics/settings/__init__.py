@@ -33,6 +33,7 @@ from phoenix_metrics.settings.tables import (
     RunnerPrice,
     RunnerRule,
     Schedule,
+    SilenceRule,
     variables_of,
 )
 from phoenix_metrics.settings.values import (
@@ -49,13 +50,21 @@ from phoenix_metrics.settings.values import (
     Since,
     Span,
     Url,
+    Webhook,
+    Webhooks,
     Words,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
-_SECRETS = ("github_token", "argocd_token", "webhook_secret", "argocd_webhook_secret", "slack_webhook")
-_NOT_USED_YET = ("slack_webhook", "failure_for")
+_SECRETS = (
+    "github_token",
+    "argocd_token",
+    "webhook_secret",
+    "argocd_webhook_secret",
+    "slack_webhook",
+    "alert_webhooks",
+)
 _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
@@ -169,7 +178,13 @@ class Settings(BaseSettings):
     )
     webhook_secret: SecretStr | None = Field(None, description="secret that verifies GitHub's deliveries")
     argocd_webhook_secret: SecretStr | None = Field(None, description="secret that Argo CD's notifications bring along")
-    slack_webhook: SecretStr | None = Field(None, description="Slack webhook for alerts and digests")
+    slack_webhook: Webhook = Field(None, description="Slack webhook for alerts and digests")
+    alert_webhooks: Webhooks = Field(
+        None, description="other webhooks for alerts, comma-separated: Alertmanager's body, version 4"
+    )
+    dashboard_url: Url | None = Field(None, description="public address of the dashboard, for links in alerts")
+    silences: tuple[SilenceRule, ...] = Field((), description="alerts that are not told for a while: [[silences]]")
+    owners: dict[str, str] = Field({}, description="whom alerts of a team mention, as Slack writes it: [owners]")
 
     @property
     def has_sources(self) -> bool:
@@ -189,6 +204,14 @@ class Settings(BaseSettings):
             return tables
         keys = ("url", "token", "ca_file", "selector", "projects", "metrics_url")
         return (ArgoCDServer(name="argocd", **{key: getattr(self, f"argocd_{key}") for key in keys}), *tables)
+
+    @property
+    def dashboard_address(self) -> str:
+        """Where the dashboard is, without a slash at the end."""
+        if self.dashboard_url is not None:
+            return self.dashboard_url
+        host = "127.0.0.1" if self.bind in ("0.0.0.0", "") else self.bind  # noqa: S104  # compared, not bound
+        return f"http://{host}:{self.dashboard_port}"
 
     @property
     def has_webhooks(self) -> bool:
@@ -252,7 +275,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
         raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
     if "home" not in sourced.model_fields_set and not sourced.has_sources:
         sourced = sourced.model_copy(update={"home": sourced.home / "demo"})  # keeps real data and the demo's apart
-    return Loaded(sourced, (*_unused(sourced), *_unknown(environ, sourced.argocd)))
+    return Loaded(sourced, (*_ownerless(sourced), *_unknown(environ, sourced.argocd)))
 
 
 class _Environment(EnvSettingsSource):
@@ -357,11 +380,10 @@ def _table_refusal(error: Any, file: Path) -> str:
     return f"{file}: {place}: expected {accepted}"
 
 
-def _unused(settings: Settings) -> list[str]:
-    names = [
-        name for name in _NOT_USED_YET if name in settings.model_fields_set and getattr(settings, name) is not None
-    ]
-    return [f"{PREFIX}{name.upper()} is set, but this version does not use it yet" for name in names]
+def _ownerless(settings: Settings) -> list[str]:
+    """Say of whom [owners] names that is no team."""
+    strangers = sorted(set(settings.owners) - set(settings.teams))
+    return [f"owners.{name}: [teams] has no such team, so nobody is mentioned" for name in strangers]
 
 
 def _unknown(environ: Mapping[str, str], servers: Iterable[str]) -> list[str]:

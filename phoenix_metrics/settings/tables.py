@@ -9,6 +9,7 @@ from phoenix_metrics.settings.values import (
     Crons,
     Folder,
     Glob,
+    Moment,
     Names,
     Patterns,
     Sku,
@@ -135,6 +136,17 @@ class Objective(BaseModel):
     repository: Glob = "*"
 
 
+class SilenceRule(BaseModel):
+    """Alerts that are not told until a moment (UTC unless it says otherwise): by rule and subject, as globs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    rule: Glob = "*"
+    subject: Glob = "*"
+    until: Moment
+    reason: str = ""
+
+
 def variables_of(name: str) -> str:
     """Return how the variables of an Argo CD server that has a table begin."""
     return f"{PREFIX}ARGOCD_{name.upper().replace('-', '_')}"
@@ -152,4 +164,6 @@ TABLES: dict[str, type[BaseModel] | None] = {
     "failure_rules": FailureRule,
     "schedules": Schedule,
     "objectives": Objective,
+    "silences": SilenceRule,
+    "owners": None,
 }

@@ -9,7 +9,7 @@ from typing import Annotated
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import NoDecode
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
@@ -147,6 +147,31 @@ def _url(value: object) -> object:
     return value
 
 
+def _webhook(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not _is_address(value.get_secret_value()):
+        raise ValueError("an address such as https://hooks.slack.com/services/…")
+    return value
+
+
+def _webhooks(value: SecretStr | None) -> SecretStr | None:
+    urls = value.get_secret_value().split(",") if value is not None else []
+    if not all(_is_address(url.strip()) for url in urls if url.strip()):
+        raise ValueError("a comma-separated list of addresses such as https://alerts.example.com/hook")
+    return value
+
+
+def _is_address(text: str) -> bool:
+    try:
+        TypeAdapter(HttpUrl).validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
+def _moment(value: datetime) -> datetime:
+    return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
 Folder = Annotated[Path, AfterValidator(lambda path: path.expanduser().absolute())]
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 Images = Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_globs)]
@@ -164,5 +189,8 @@ TimeZone = Annotated[str, AfterValidator(checked_timezone)]
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]
+Webhook = Annotated[SecretStr | None, AfterValidator(_webhook)]
+Webhooks = Annotated[SecretStr | None, AfterValidator(_webhooks)]
+Moment = Annotated[datetime, AfterValidator(_moment)]
 Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
 Port = Annotated[int, Field(ge=1, le=65535)]

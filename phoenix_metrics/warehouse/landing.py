@@ -55,6 +55,8 @@ OBJECTS = (  # in the order in which one batch is written: what a claim rests on
     "github_syncs",
     "github_visits",
     "argocd_syncs",
+    "alert_events",
+    "alert_deliveries",
 )
 NO_SPACE = 1 << 20  # with less free than this, whatever failed to write failed for that
 SCHEMA = pa.schema(

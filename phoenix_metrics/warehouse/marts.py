@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
@@ -27,6 +28,10 @@ _UNTOLD_TYPES = (  # an empty file tells none
     ("seeds.objectives", "rank", "bigint"),
     ("seeds.objectives", "success_ratio", "double"),
     ("seeds.schedule_starts", "expected_at", "timestamp"),
+    ("seeds.own_alert_rules", "threshold", "double"),
+    ("seeds.own_alert_rules", "min_samples", "bigint"),
+    ("seeds.own_alert_rules", "for_seconds", "bigint"),
+    ("seeds.evaluation_clock", "evaluated_at", "timestamp"),
 )
 
 
@@ -99,6 +104,16 @@ def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -
                 _clear(connection, f"seeds.{name}", rows, by="alias" if name == "environment_aliases" else None)
             for row in rows:
                 connection.execute(f"insert into seeds.{name} values ({', '.join('?' * len(row))})", list(row))
+
+
+def set_evaluation_clock(connection: duckdb.DuckDBPyConnection, at: datetime) -> None:
+    """Let alerting rules be evaluated as of a moment: time goes on also where nothing new was fetched.
+
+    Call it after loading and before building marts.
+    """
+    with transaction(connection):
+        connection.execute("delete from seeds.evaluation_clock")
+        connection.execute("insert into seeds.evaluation_clock values (?)", [at.astimezone(UTC).replace(tzinfo=None)])
 
 
 def _clear(connection: duckdb.DuckDBPyConnection, table: str, rows: Rows, by: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Rules that were set: about deliveries, teams, costs, failures, schedules, objectives, as rows of their seeds."""
+"""Rules that were set: about deliveries, teams, costs, failures, schedules and alerts, as rows of their seeds."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ class Rules:
     failure_rules: Rows = ()
     schedules: Rows = ()
     objectives: Rows = ()
+    own_alert_rules: Rows = ()
 
 
 NO_RULES = Rules()
@@ -59,6 +60,14 @@ def rules_of(settings: Settings) -> Rules:
         objectives=_ranked(
             (like_pattern(one.repository), like_pattern(one.workflow), one.success_ratio) for one in settings.objectives
         ),
+        own_alert_rules=[
+            (
+                "CICDPipelineFailureRate",
+                settings.failure_ratio,
+                settings.failure_min_runs,
+                int(settings.failure_for.total_seconds()),
+            )
+        ],
     )
 
 

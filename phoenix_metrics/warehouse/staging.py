@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,9 +27,13 @@ class Loaded:
 
 
 def load_landing(
-    connection: duckdb.DuckDBPyConnection, home: Path, models: Mapping[str, Model] | None = None
+    connection: duckdb.DuckDBPyConnection,
+    home: Path,
+    models: Mapping[str, Model] | None = None,
+    *,
+    objects: Collection[str] | None = None,
 ) -> Loaded:
-    """Merge all landing files not loaded yet into the staging tables.
+    """Merge all landing files not loaded yet into the staging tables, or only those of some source objects.
 
     Loading a file twice, or files in another order, changes nothing. A file that cannot be read is set aside, recorded
     in `staging.landing_files` with the reason, and the rest goes on.
@@ -43,7 +47,8 @@ def load_landing(
         ).fetchall()
     }
     loaded = Loaded()
-    pending = [file for file in landing.list_files(home) if file not in done]
+    wanted = (file for file in landing.list_files(home) if objects is None or landing.object_of(file) in objects)
+    pending = [file for file in wanted if file not in done]
     for start in range(0, len(pending), FILES_AT_ONCE):
         _load(connection, home, staging, pending[start : start + FILES_AT_ONCE], loaded)
     return loaded

@@ -208,7 +208,8 @@ def test_a_runner_started_for_one_run_is_no_series_of_its_own(home: Path, page_o
 def test_a_source_is_as_fresh_as_its_most_silent_repository(home: Path, page_of: Callable[..., Page]) -> None:
     """One repository that fails holds the time back, and one that never succeeded makes it zero."""
     last_success = sample("phoenix_source_last_success_timestamp_seconds", source="github")
-    publish(home, passed_at=ago(minutes=50))
+    busy = [Attempt(1, ago(hours=3)), Attempt(2, ago(hours=3), repository="acme/api")]
+    publish(home, busy, passed_at=ago(minutes=50))
     land_pass(home, "acme/shop", NOW, remaining=17)
     land_pass(home, "acme/api", ago(minutes=1), "failed")
     publish_landing(home)
@@ -218,6 +219,15 @@ def test_a_source_is_as_fresh_as_its_most_silent_repository(home: Path, page_of:
     land_pass(home, "acme/never", NOW, "failed")
     publish_landing(home)
     assert parsed(page_of(home).render()[0])[last_success] == 0
+
+
+def test_a_repository_that_is_read_seldom_makes_no_source_stale(home: Path, page_of: Callable[..., Page]) -> None:
+    """One without a run for two days is polled hourly: until that pause is over it counts as read."""
+    publish(home, [Attempt(1, ago(hours=3)), Attempt(2, ago(days=3), repository="acme/api")], passed_at=ago(minutes=50))
+    land_pass(home, "acme/shop", NOW)
+    publish_landing(home)
+    last_success = sample("phoenix_source_last_success_timestamp_seconds", source="github")
+    assert parsed(page_of(home).render()[0])[last_success] == NOW.timestamp()
 
 
 def test_a_landing_file_set_aside_is_missing_and_is_no_stale_source(home: Path, page_of: Callable[..., Page]) -> None:

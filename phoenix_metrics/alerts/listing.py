@@ -1,0 +1,113 @@
+"""What `phoenix alerts` prints: the alerts, the silences, and whether a test message arrives."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from phoenix_metrics.alerts.delivery import Attempt, deliver, targets_of
+from phoenix_metrics.alerts.messages import amount, trial_message
+from phoenix_metrics.errors import SettingsError, WarehouseError
+from phoenix_metrics.settings import Settings
+from phoenix_metrics.warehouse.snapshot import SnapshotReader
+
+_MARKS = {
+    "firing": "[bold red]firing[/]",
+    "pending": "[yellow]pending[/]",
+    "silenced": "[dim]silenced[/]",
+    "resolved": "[green]resolved[/]",
+}
+_ALERTS = """
+    select state, rule, subject, value, threshold, unit, sample_count, started_at, ended_at, is_frozen, note
+    from marts.alerts
+    order by ended_at is not null, state = 'pending', coalesce(ended_at, started_at) desc, rule, subject
+    limit $limit
+"""
+_NEWEST = """
+    select * from marts.alert_deliveries qualify row_number() over (partition by target order by attempted_at desc) = 1
+"""
+
+
+def show_alerts(home: Path, limit: int) -> None:
+    """Print the alerts of the snapshot, open ones first. Raises NoSnapshotError before the first publication."""
+    reader = SnapshotReader(home)
+    try:
+        rows = reader.query(_ALERTS, {"limit": limit}).to_pylist() if _has(reader, "alerts") else []
+        published_at = reader.current().published_at
+    finally:
+        reader.close()
+    console = Console(highlight=False)
+    if rows:
+        table = Table(show_edge=False, pad_edge=False)
+        for name in ("state", "rule", "subject", "value", "limit", "n", "since, UTC", "until", "note"):
+            table.add_column(name)
+        for row in rows:
+            table.add_row(*_cells(row))
+        console.print(table)
+    else:
+        console.print("no alert is open, and none ever was")
+    console.print(f"[dim]as of the snapshot of {published_at:%Y-%m-%d %H:%M} UTC[/]")
+
+
+def show_silences(settings: Settings, now: datetime) -> None:
+    """Print the silences that hold, and warn of those that are over."""
+    console = Console(highlight=False)
+    for one in settings.silences:
+        what = escape(f"{one.rule} {one.subject}" + (f" ({one.reason})" if one.reason else ""))
+        if one.until > now:
+            console.print(f"silenced until {one.until:%Y-%m-%d %H:%M} UTC: {what}", soft_wrap=True)
+        else:
+            over = f"[yellow]a silence ended {one.until:%Y-%m-%d %H:%M} UTC[/]; take it out of phoenix.toml: {what}"
+            console.print(over, soft_wrap=True)
+
+
+def show_test(settings: Settings, clock: Callable[[], datetime]) -> int:
+    """Send a test message to every target and print how that went; return the exit code.
+
+    Nothing is written down. Raises SettingsError where there is no target.
+    """
+    targets = targets_of(settings)
+    if not targets:
+        raise SettingsError("PHOENIX_SLACK_WEBHOOK: not set, nor PHOENIX_ALERT_WEBHOOKS; say where alerts are told")
+    message = trial_message(clock())
+
+    def forget(_: Attempt) -> None:
+        """Leave no trace: a test is no alert."""
+
+    attempts = deliver({target: [message] for target in targets}, settings, forget, clock)
+    for attempt in attempts:
+        mark = "[green]arrived[/]" if attempt.state == "delivered" else f"[bold red]{attempt.state}[/]"
+        said = f": {escape(attempt.error)}" if attempt.error else ""
+        Console(highlight=False).print(f"{mark} {escape(attempt.target)}{said}", soft_wrap=True)
+    return int(any(attempt.state != "delivered" for attempt in attempts))
+
+
+def newest_attempts(home: Path) -> dict[str, dict[str, Any]]:
+    """Return the newest attempt to tell each target, as the snapshot has it; none where nothing is published."""
+    reader = SnapshotReader(home)
+    try:
+        rows = reader.query(_NEWEST).to_pylist() if _has(reader, "alert_deliveries") else []
+    except WarehouseError:
+        return {}
+    finally:
+        reader.close()
+    return {row["target"]: row for row in rows}
+
+
+def _has(reader: SnapshotReader, table: str) -> bool:
+    """Whether the snapshot has a mart; one of an older version does not."""
+    query = "select 1 from information_schema.tables where table_schema = 'marts' and table_name = $table"
+    return bool(reader.query(query, {"table": table}).num_rows)
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    figures = [amount(row[name], row["unit"]) if row[name] is not None else "" for name in ("value", "threshold")]
+    state = _MARKS[row["state"]] + (" [dim](stands still)[/]" if row["is_frozen"] else "")
+    until = f"{row['ended_at']:%m-%d %H:%M}" if row["ended_at"] else ""
+    count = "" if row["sample_count"] is None else f"{row['sample_count']:,}"
+    words = [escape(str(row[name] or "")) for name in ("rule", "subject")]
+    return [state, *words, *figures, count, f"{row['started_at']:%m-%d %H:%M}", until, escape(row["note"] or "")]

@@ -1,0 +1,20 @@
+/*
+What was told of alerts, to whom, and how that went.
+
+Grain: target, alert_id, kind
+Messages are sent after a snapshot is published, so that the next one shows how they went. Failed ones are tried again, refused ones are not.
+*/
+select
+    deliveries.target as target,                -- Where to: kind, host and a fingerprint of the address. #not_null
+    deliveries.alert_id as alert_id,            -- The episode. #not_null
+    alerts.rule as rule,                        -- Its rule.
+    alerts.subject as subject,                  -- Of what it speaks.
+    deliveries.kind as kind,                    -- What was told: that it fires, that it still does, or that it is over. #in(opened, reminder, resolved)
+    deliveries.state as state,                  -- How the newest attempt went. #in(delivered, failed, refused)
+    deliveries.attempt_count as attempt_count,  -- How often it was tried. #not_null
+    deliveries.attempted_at as attempted_at,    -- When last, UTC. #not_null
+    deliveries.next_at as next_at,              -- Before when it is not tried again, UTC.
+    deliveries.error as error                   -- What went wrong, without the address.
+from staging.alert_deliveries as deliveries
+left join staging.alert_events as alerts on alerts.alert_id = deliveries.alert_id
+where deliveries.kind <> 'target'
