@@ -221,7 +221,10 @@ def _slack(text: str) -> str:
 def webhook_body(message: Message, dashboard: str, owners: Mapping[str, str]) -> dict[str, Any]:
     """Return the body that Alertmanager's webhooks have (version 4), with one alert."""
     alert = message.alert
-    labels = {"alertname": alert.rule, "severity": alert.severity or "warning", **alert.labels}
+    own = {
+        "subject" if name == "budget" else name: value for name, value in alert.labels.items()
+    }  # as Prometheus has it
+    labels = {"alertname": alert.rule, "severity": alert.severity or "warning", **own}
     labels |= {"team": alert.team} if alert.team else {}
     annotations = {
         "summary": headline(message),

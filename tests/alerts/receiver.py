@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,8 +53,9 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
             self.send_response(receiver.status)
             for name, value in {**receiver.headers, "Content-Length": str(len(receiver.body))}.items():
                 self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(receiver.body.encode())
+            with suppress(BrokenPipeError):  # who asked may have gone
+                self.end_headers()
+                self.wfile.write(receiver.body.encode())
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
