@@ -4,16 +4,11 @@ It takes some twenty seconds and is left out where Prometheus or Alertmanager is
 """
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import threading
 import time
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -23,11 +18,11 @@ import pytest
 import yaml
 
 from phoenix_metrics.settings import CHECKOUT
+from tests.deploy.running import PROMETHEUS, exporter, process, value
 from tests.exporter.landed import Attempt, land_repositories, publish
-from tests.exporter.serving import SERVE, free_ports, wait_for
+from tests.exporter.serving import free_ports, wait_for
 
 FOLDER = CHECKOUT / "deploy" / "prometheus"
-PROMETHEUS = shutil.which("prometheus")
 ALERTMANAGER = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 
 pytestmark = pytest.mark.skipif(
@@ -68,11 +63,10 @@ def received() -> Iterator[tuple[int, list[dict[str, Any]]]]:
 @pytest.fixture
 def prometheus(home: Path, tmp_path: Path, received: tuple[int, list[Any]]) -> Iterator[str]:
     """Run the exporter, Alertmanager and Prometheus as deploy/prometheus sets them up; return Prometheus's address."""
-    exporter, alertmanager, prometheus = free_ports(3)
-    write_configuration(tmp_path, exporter, alertmanager, webhook=received[0])
-    where = {"PHOENIX_HOME": str(home), "PHOENIX_EXPORTER_PORT": str(exporter)}
+    scraped, alertmanager, prometheus = free_ports(3)
+    write_configuration(tmp_path, scraped, alertmanager, webhook=received[0])
     with ExitStack() as stack:
-        stack.enter_context(process(tmp_path, sys.executable, "-c", SERVE, **where))
+        stack.enter_context(exporter(tmp_path, home, scraped))
         stack.enter_context(
             process(
                 tmp_path,
@@ -127,7 +121,7 @@ def recent(run_ids: range, conclusion: str) -> list[Attempt]:
     return [Attempt(run_id, now - timedelta(minutes=5), conclusion, seen_at=now) for run_id in run_ids]
 
 
-def write_configuration(folder: Path, exporter: int, alertmanager: int, webhook: int) -> None:
+def write_configuration(folder: Path, scraped: int, alertmanager: int, webhook: int) -> None:
     """Write the files of deploy/prometheus with other ports, and seconds for minutes."""
     rules = yaml.safe_load((FOLDER / "rules.yml").read_text(encoding="utf-8"))
     for group in rules["groups"]:
@@ -138,35 +132,9 @@ def write_configuration(folder: Path, exporter: int, alertmanager: int, webhook:
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text(encoding="utf-8"))
     config["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
     config["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{alertmanager}"]
-    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{exporter}"]
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"127.0.0.1:{scraped}"]
     routing = yaml.safe_load((FOLDER / "alertmanager.yml").read_text(encoding="utf-8"))
     routing["route"] |= {"group_wait": "1s", "group_interval": "1s"}
     routing["receivers"][0]["webhook_configs"][0]["url"] = f"http://127.0.0.1:{webhook}/"
     for name, content in (("rules", rules), ("prometheus", config), ("alertmanager", routing)):
         (folder / f"{name}.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
-
-
-@contextmanager
-def process(folder: Path, *command: str, **environ: str) -> Iterator[None]:
-    """Run a program for as long as the block runs."""
-    with (folder / f"{Path(command[0]).name}.log").open("ab") as log:
-        running = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env={**os.environ, **environ})
-        try:
-            yield
-        finally:
-            running.terminate()
-            try:
-                running.wait(timeout=10)
-            finally:
-                running.kill()
-
-
-def value(prometheus: str, query: str) -> float | None:
-    """Return the one number that a query yields, None if it yields nothing or Prometheus does not answer yet."""
-    url = f"{prometheus}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
-    try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            result = json.load(answer)["data"]["result"]
-    except OSError:
-        return None
-    return float(result[0]["value"][1]) if result else None
