@@ -104,8 +104,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def publish(home: Path, attempts: list[Attempt], looks: list[Any], projects: str = "") -> None:
     """Land attempts and passes, look at Argo CD, which publishes, and publish it all again with a budget."""
-    for attempt in attempts:
-        land(home, attempt)
+    land(home, *attempts)
     for repository in REPOSITORIES:
         land_pass(home, repository, NOW)
     collect(home, looks, projects=projects)

@@ -68,14 +68,20 @@ def publish(home: Path, attempts: Iterable[Attempt] = (), *, passed_at: datetime
     publish_landing(home)
 
 
-def land(home: Path, attempt: Attempt) -> None:
-    """Write one attempt and its job."""
-    repository_id = REPOSITORIES[attempt.repository]
-    if attempt.has_job:
-        job = Record(repository_id, None, attempt.fetched_at, json.dumps(_job(attempt)))
-        write_batch(home, "github_jobs", [job])
-    run = Record(repository_id, attempt.run_id, attempt.fetched_at, json.dumps(_run(attempt)))
-    write_batch(home, "github_runs", [run])
+def land(home: Path, *attempts: Attempt) -> None:
+    """Write attempts and their jobs."""
+    jobs = [
+        Record(REPOSITORIES[attempt.repository], None, attempt.fetched_at, json.dumps(_job(attempt)))
+        for attempt in attempts
+        if attempt.has_job
+    ]
+    if jobs:
+        write_batch(home, "github_jobs", jobs)
+    runs = [
+        Record(REPOSITORIES[attempt.repository], attempt.run_id, attempt.fetched_at, json.dumps(_run(attempt)))
+        for attempt in attempts
+    ]
+    write_batch(home, "github_runs", runs)
 
 
 def land_repositories(home: Path, known_at: datetime) -> None:
