@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 NOTHING = "–"  # noqa: RUF001  # what stands where there is no value
@@ -172,8 +172,9 @@ def chance(p_value: float) -> str:
 
 
 def counted(value: float | None, noun: str) -> str:
-    """Return a number and its noun, such as 1 run or 4,440 runs."""
-    return f"{count(value)}{NBSP}{noun}" + ("" if value == 1 else "s")
+    """Return a number and its noun, such as 1 run, 4,440 runs or 2 repositories."""
+    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count(value)}{NBSP}{noun if value == 1 else many}"
 
 
 def sample(value: float, noun: str) -> str:
@@ -186,7 +187,7 @@ def moment(at: datetime | None) -> str:
     return NOTHING if at is None or _is_nan(at) else f"{at.day} {at:%b %Y %H:%M} UTC".replace(" ", NBSP)
 
 
-def day(at: datetime | None) -> str:
+def day(at: date | None) -> str:
     """Return a day such as 23 Nov 2026."""
     return NOTHING if at is None or _is_nan(at) else f"{at.day} {at:%b %Y}".replace(" ", NBSP)
 
