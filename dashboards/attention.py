@@ -10,7 +10,7 @@ import streamlit as st
 from dashboards import data
 from dashboards.filters import workflow_address
 from dashboards.scope import ALL_BRANCHES
-from dashboards.words import count, counted, moment, plain, ratio
+from phoenix_metrics.words import count, counted, moment, plain, ratio
 
 STALE_AFTER = timedelta(minutes=30)
 SHOWN = 5

@@ -7,8 +7,9 @@ from typing import Literal
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, words
+from dashboards import data
 from dashboards.scope import BOTH_PERIODS, Scope
+from phoenix_metrics import words
 
 Tone = Literal["red", "green", "gray"]
 STEADY = 0.05  # a change below this share of the earlier value is no news

@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from dashboards.words import FEW, NOTHING, OUTCOMES, count, duration, moment, ratio
+from phoenix_metrics.words import FEW, NOTHING, OUTCOMES, count, duration, moment, ratio
 
 BLUE, RED, GREEN, GREY, AMBER = "#3b8ea5", "#d1584f", "#3f9a76", "#8f9aa5", "#d39a34"
 GRID = "rgba(128, 140, 150, 0.22)"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from dashboards.data import ask
 from dashboards.scope import DeliveryScope
-from dashboards.words import PRODUCTION
+from phoenix_metrics.words import PRODUCTION
 
 BY_PERIOD = "period"
 BY_BUCKET = "bucket"

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from dashboards import data, deliveries, words
+from dashboards import data, deliveries
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
 from dashboards.scope import BOTH_PERIODS, DeliveryScope, Period
+from phoenix_metrics import words
 
 _WEEK = timedelta(weeks=1)
 

@@ -3,9 +3,10 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, deliveries, words
+from dashboards import data, deliveries
 from dashboards.attention import STALE_AFTER
 from dashboards.scope import DeliveryScope
+from phoenix_metrics import words
 
 
 def stop_if_nothing_delivered() -> None:

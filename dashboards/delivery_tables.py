@@ -5,10 +5,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, deliveries, words
+from dashboards import data, deliveries
 from dashboards.delivery_cards import summed
 from dashboards.scope import DeliveryScope
 from dashboards.tables import draw, number
+from phoenix_metrics import words
 
 RECENT_DEPLOYMENTS = 50
 

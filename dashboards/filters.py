@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, deliveries, words
+from dashboards import data, deliveries
 from dashboards.scope import (
     ALL_BRANCHES,
     ALL_EVENTS,
@@ -22,6 +22,7 @@ from dashboards.scope import (
     Scope,
     last,
 )
+from phoenix_metrics import words
 
 DEFAULTS = {"range": "30 days", "branch": DEFAULT_BRANCH, "event": ALL_EVENTS, "attempt": FINAL}
 

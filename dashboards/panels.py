@@ -11,7 +11,7 @@ from dashboards import charts, data, deliveries, delivery_cards
 from dashboards.cards import over_time
 from dashboards.filters import carried, deliveries_address
 from dashboards.scope import DeliveryScope, Scope
-from dashboards.words import FEW
+from phoenix_metrics.words import FEW
 
 LAST_RUNS = 60
 

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import clock, data, words
+from dashboards import clock, data
 from dashboards.attention import STALE_AFTER
 from dashboards.scope import Scope
+from phoenix_metrics import words
 
 HERE = Path(__file__).parent
 WATCH_SECONDS = 30

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, filters, words
+from dashboards import data, filters
 from dashboards.scope import Scope
+from phoenix_metrics import words
 
 WORST_WORKFLOWS, RECENT_RUNS, SLOWEST_STEPS = 20, 50, 15
 

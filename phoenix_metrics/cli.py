@@ -12,6 +12,7 @@ from rich.console import Console
 
 from phoenix_metrics.demo.scenes import SceneName
 from phoenix_metrics.errors import PhoenixError, SettingsError
+from phoenix_metrics.report.formats import ReportFormat, format_of
 from phoenix_metrics.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -95,6 +96,30 @@ def export(folder: Annotated[Path, typer.Argument(help="Folder to fill.")]) -> N
 
     tables = export_marts(_settings().home, folder)
     print(f"{len(tables)} marts and README.md in {folder}")  # noqa: T201
+
+
+@app.command()
+def report(
+    days: Annotated[int, typer.Option(help="Length of the period and of that before it: 7 or 28 whole days.")] = 7,
+    format: Annotated[  # noqa: A002
+        ReportFormat | None, typer.Option(help="How to write it; as --output ends, else Markdown.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write to; standard output otherwise.")] = None,
+) -> None:
+    """Tell what changed, what is worst, what it cost and what is not known, of the last whole days."""
+    from phoenix_metrics.report.digest import make_digest  # noqa: PLC0415
+    from phoenix_metrics.report.files import write_whole  # noqa: PLC0415
+    from phoenix_metrics.report.rendering import render  # noqa: PLC0415
+
+    form = format or format_of(output)
+    digest = make_digest(_settings(), days, datetime.now(UTC))
+    if digest.notice:
+        errors.print(f"[yellow]phoenix:[/] the report is stale: {digest.notice}; run `phoenix sync`", soft_wrap=True)
+    text = render(digest, form)
+    if output is None:
+        print(text, end="")  # noqa: T201
+    else:
+        write_whole(output, text)
 
 
 @app.command()

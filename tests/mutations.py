@@ -461,6 +461,41 @@ BUGS = (
         "sum(cost_usd) as cost_usd",
         _cases("workflow_cost_totals"),
     ),
+    Bug(
+        "a report looks at a day too few",
+        "phoenix_metrics/report/book.py",
+        "return self.end - timedelta(days=self.days)",
+        "return self.end - timedelta(days=self.days - 1)",
+        ("tests/report/test_figures.py",),
+    ),
+    Bug(
+        "a report calls noise a change",
+        "phoenix_metrics/report/figures.py",
+        'return self.row["verdict"] in ("better", "worse")',
+        'return self.row["verdict"] != "too_few"',
+        ("tests/report/test_digest.py",),
+    ),
+    Bug(
+        "a report takes names for Markdown",
+        "phoenix_metrics/report/rendering.py",
+        "shown = _verbatim(text)",
+        "shown = Markup(text)",
+        ("tests/report/test_formats.py",),
+    ),
+    Bug(
+        "a report links whatever it is given",
+        "phoenix_metrics/report/rendering.py",
+        'if url and _URL.match(url) else ""',
+        'if url else ""',
+        ("tests/report/test_formats.py",),
+    ),
+    Bug(
+        "a report keeps quiet about unpriced jobs",
+        "phoenix_metrics/report/costs.py",
+        'if found["unpriced_count"]:',
+        'if found["unpriced_count"] is None:',
+        ("tests/report/test_words.py", "-k", "partial"),
+    ),
 )
 
 

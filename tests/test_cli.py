@@ -15,7 +15,8 @@ import pytest
 from phoenix_metrics.defs.ingest import Pass
 from phoenix_metrics.settings import CHECKOUT, Settings
 from phoenix_metrics.warehouse.models import load_models
-from phoenix_metrics.warehouse.snapshot import SnapshotReader
+from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
+from phoenix_metrics.warehouse.store import writing
 from tests.github_server import Answer, GitHub
 
 QUERY = "select run_id, outcome from marts.workflow_runs order by run_id"
@@ -94,6 +95,60 @@ def test_export_writes_every_mart_with_its_documentation(published: Path, tmp_pa
     assert {path.stem for path in (tmp_path / "out").glob("*.parquet")} == marts
     text = (tmp_path / "out" / "README.md").read_text()
     assert "| queue_seconds | DOUBLE | Wait for a runner; NULL unless one took it. |" in text
+
+
+def test_report_writes_markdown_and_html(published: Path, tmp_path: Path) -> None:
+    """To standard output as Markdown, to a file as its name ends, over an old one; nothing else is left beside it."""
+    home, out = {"PHOENIX_HOME": str(published)}, tmp_path / "out"
+    out.mkdir()
+    printed = phoenix("report", **home)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout.startswith("# CI/CD from ")
+    assert "## How complete this is" in printed.stdout
+    html = phoenix("report", "--format", "html", "--days", "28", **home).stdout
+    assert html.startswith("<!doctype html>")
+    (out / "week.html").write_text("older")
+    for name, beginning in (
+        ("week.md", "# CI/CD"),
+        ("week.html", "<!doctype html>"),
+        ("MONTH.HTML", "<!doctype html>"),
+    ):
+        done = phoenix("report", "--output", str(out / name), **home)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert (out / name).read_text(encoding="utf-8").startswith(beginning)
+    assert phoenix("report", "--output", str(out / "week.txt"), "--format", "html", **home).returncode == 0
+    assert sorted(path.name for path in out.iterdir()) == ["MONTH.HTML", "week.html", "week.md", "week.txt"]
+
+
+def test_report_says_what_it_cannot_do(published: Path, tmp_path: Path) -> None:
+    """Another length, a name that tells no format, no such folder, no snapshot, an older one: one line each."""
+    home = {"PHOENIX_HOME": str(published)}
+    assert "--days 14: a report compares 7 or 28 whole days" in one_line(phoenix("report", "--days", "14", **home))
+    assert "week.txt: name a file that ends in .md or .html" in one_line(
+        phoenix("report", "--output", "week.txt", **home)
+    )
+    there = str(tmp_path / "not" / "there.md")
+    assert f"{there}: cannot be written: No such file" in one_line(phoenix("report", "--output", there, **home))
+    assert "run `phoenix sync` first" in one_line(phoenix("report", PHOENIX_HOME=str(tmp_path / "empty")))
+    with writing(published) as connection:
+        connection.execute("alter table marts.period_comparisons drop column value_low")
+        publish(connection, published)
+    older = one_line(phoenix("report", **home))
+    assert "lacks what a report needs" in older
+    assert "run `phoenix sync` to publish one of this version" in older
+
+
+def test_a_stale_report_is_written_with_a_warning(published: Path) -> None:
+    """Where whole days have gone by since the newest pass, standard error and the report say so; that is no failure."""
+    with writing(published) as connection:
+        connection.execute("update marts.data_health set last_attempt_at = last_attempt_at - interval 3 days")
+        publish(connection, published)
+    done = phoenix("report", PHOENIX_HOME=str(published))
+    assert done.returncode == 0
+    [line] = done.stderr.splitlines()
+    assert line.startswith("phoenix: the report is stale: the newest pass ended on ")
+    assert line.endswith("so the last 3\N{NO-BREAK SPACE}whole days are not in it; run `phoenix sync`")
+    assert "**This report is stale**" in done.stdout
 
 
 def test_on_a_terminal_a_pass_shows_its_progress(github: GitHub, tmp_path: Path) -> None:

@@ -19,11 +19,17 @@ ROOMS = {
     "phoenix_metrics.errors": (),
     "phoenix_metrics.settings": (),
     "phoenix_metrics.progress": (),
+    "phoenix_metrics.words": (),
     "phoenix_metrics.sources": ("phoenix_metrics.settings",),
     "phoenix_metrics.warehouse": ("phoenix_metrics.settings",),
     "phoenix_metrics.alerts": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
     "phoenix_metrics.exporter": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
     "phoenix_metrics.query": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
+    "phoenix_metrics.report": (
+        "phoenix_metrics.settings",
+        "phoenix_metrics.warehouse.snapshot",
+        "phoenix_metrics.words",
+    ),
     "phoenix_metrics.webhooks": ("phoenix_metrics.settings",),
     "phoenix_metrics.demo": (),
     "phoenix_metrics.defs": (
@@ -32,10 +38,11 @@ ROOMS = {
         "phoenix_metrics.warehouse",
         "phoenix_metrics.webhooks",
         "phoenix_metrics.alerts",
+        "phoenix_metrics.report",
         "phoenix_metrics.progress",
     ),
     "phoenix_metrics.definitions": (),
-    "dashboards": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
+    "dashboards": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot", "phoenix_metrics.words"),
 }
 
 

@@ -4,13 +4,16 @@ import os
 
 import dagster as dg
 
+from phoenix_metrics.defs.report import GROUP
 from phoenix_metrics.settings import load_settings
 
 HOUR = 60
 POLL_MINUTES = load_settings(os.environ).poll_minutes
 
 sync = dg.define_asset_job(
-    "sync", selection=dg.AssetSelection.all(), description="Ingest, transform, check and publish."
+    "sync",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(GROUP),
+    description="Ingest, transform, check and publish.",
 )
 
 every_few_minutes = dg.ScheduleDefinition(

@@ -203,6 +203,8 @@ compared as (
         coalesce(latest.environment, before.environment) as environment,
         coalesce(latest.days, before.days) as days,
         latest.value,
+        latest.low as value_low,
+        latest.high as value_high,
         before.value as previous_value,
         latest.value - before.value - sqrt(power(latest.value - latest.low, 2) + power(before.high - before.value, 2)) as low,
         latest.value - before.value + sqrt(power(latest.high - latest.value, 2) + power(before.value - before.low, 2)) as high,
@@ -242,6 +244,8 @@ counted as (
         environment,
         days,
         each_week * now_count as value,
+        each_week * (now_count + 1.920729410347062 - 1.959963984540054 * sqrt(now_count + 0.960364705173531)) as value_low,
+        each_week * (now_count + 1.920729410347062 + 1.959963984540054 * sqrt(now_count + 0.960364705173531)) as value_high,
         each_week * before_count as previous_value,
         each_week * (
             now_count - before_count
@@ -317,6 +321,8 @@ summed as (
         cast(null as varchar) as environment,
         sums.days,
         now_amount as value,
+        cast(null as double) as value_low,
+        cast(null as double) as value_high,
         before_amount as previous_value,
         now_amount - before_amount - student_t * sqrt(sums.days * variance) as low,
         now_amount - before_amount + student_t * sqrt(sums.days * variance) as high,
@@ -360,6 +366,8 @@ select
     case
         when figure in ('deployments_per_week', 'change_failure_ratio', 'rollback_ratio') then clock.delivery_end_day
         else clock.run_end_day
-    end as end_day                                                  -- UTC day before whose beginning the last period ends. #not_null
+    end as end_day,                                                 -- UTC day before whose beginning the last period ends. #not_null
+    case when value_low is not null then greatest(value_low, 0) end as value_low,  -- Lower end of value's own 95 % interval; NULL of sums, and where the samples do not bound it.
+    value_high                                                      -- Upper end of that.
 from every
 cross join clock

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from dashboards import words
+from phoenix_metrics import words
 from tests.dashboards.conftest import APP
 
 CHROMIUM = shutil.which("chromium")

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 import pandas as pd
 import pytest
 
-from dashboards import charts, words
+from dashboards import charts
 from dashboards.attention import failing_notices, source_notices
 from dashboards.cards import change
 from dashboards.scope import last
+from phoenix_metrics import words
 
 DAYS = last("7 days", datetime(2026, 11, 23, 5, 36)).buckets  # noqa: DTZ001  # marts are naive UTC
 

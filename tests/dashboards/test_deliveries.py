@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import words
 from dashboards.delivery_cards import weeks_known
 from dashboards.delivery_tables import cell
 from dashboards.scope import last
+from phoenix_metrics import words
 from tests.conftest import read
 from tests.dashboards.conftest import commit, publish_deliveries
 from tests.dashboards.test_pages import shown, text

@@ -8,8 +8,8 @@ from statistics import quantiles
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards import words
 from dashboards.scope import ALL_BRANCHES, FIRST
+from phoenix_metrics import words
 from tests.dashboards.conftest import SHOP, TOOLS, Attempt, Organisation, Run, organisation, publish
 
 Visit = Callable[..., AppTest]

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from phoenix_metrics.definitions import defs
-from phoenix_metrics.errors import PhoenixError, WarehouseError
+from phoenix_metrics.errors import NoSnapshotError, PhoenixError, WarehouseError
 from phoenix_metrics.pipeline import run_sync
 from phoenix_metrics.settings import CHECKOUT, Settings, load_settings
 from phoenix_metrics.warehouse.models import load_checks, load_models
@@ -110,15 +111,42 @@ def test_without_anything_to_measure_the_run_says_what_to_set(
 
 
 def test_the_schedules_run_by_themselves() -> None:
-    """Both schedules are on from the start, every five minutes and daily, and the daily one looks for re-runs."""
+    """All schedules are on from the start; the daily one looks for re-runs, and reports are written on Mondays."""
     loaded = defs()
     schedules = {s.name: s for s in loaded.schedules or []}
     assert schedules["every_few_minutes"].cron_schedule == "*/5 * * * *"
+    assert (schedules["every_monday"].cron_schedule, schedules["every_monday"].execution_timezone) == (
+        "0 6 * * 1",
+        "UTC",
+    )
+    assert schedules["every_monday"].job_name == "weekly_report"
     tick = schedules["daily_reconcile"].evaluate_tick(dg.build_schedule_context())
     assert tick.run_requests is not None
     config = {"everything": True, "reconcile": True}
     assert tick.run_requests[0].run_config == {"ops": {"github": {"config": config}}}
     assert {s.default_status for s in schedules.values()} == {dg.DefaultScheduleStatus.RUNNING}
+
+
+def test_a_report_is_a_run_of_its_own(github: GitHub, environment: Settings) -> None:
+    """A pass writes none; its own run says what it lacks, or writes both formats for the week and keeps older ones."""
+    graph, folder = defs(), environment.home / "reports"
+    assert dg.AssetKey("report") not in graph.resolve_job_def("sync").asset_layer.executable_asset_keys
+    job = graph.resolve_job_def("weekly_report")
+    with dg.DagsterInstance.ephemeral() as instance, pytest.raises(NoSnapshotError, match="run `phoenix sync` first"):
+        job.execute_in_process(instance=instance)
+    github.add_run(1, "2026-01-02T08:00:00Z")
+    assert run_sync(environment).snapshot_sequence == 1
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "2020-W01.md").write_text("older")
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = job.execute_in_process(instance=instance)
+    last = datetime.now(UTC).date() - timedelta(days=1)
+    names = {f"{last:%G-W%V}.md", f"{last:%G-W%V}.html"}
+    assert {path.name for path in folder.iterdir()} == {"2020-W01.md", *names}
+    assert (folder / f"{last:%G-W%V}.md").read_text().startswith("# CI/CD from ")
+    [materialized] = done.asset_materializations_for_node("report")
+    assert {str(value.value) for value in materialized.metadata.values()} == {str(folder / name) for name in names}
 
 
 def test_dagster_is_set_to_one_writer_without_telemetry() -> None:

@@ -346,6 +346,7 @@ def _of_sums(subjects: Mapping[Subject, Periods], days: int) -> Iterator[tuple[t
             difference = days * fmean(differences)
             row = _judged(figure, difference - reach, difference + reach, is_enough=min(sizes) >= 3 and reaches_back)
             row |= {"value": float(sum(now)), "previous_value": float(sum(before)), "difference": float(difference)}
+            row |= {"value_low": None, "value_high": None}
             yield (*subject, figure, days), row | {"sample_count": sizes[0], "previous_sample_count": sizes[1]}
 
 
@@ -379,6 +380,8 @@ def _compared(figure: str, intervals: Sequence[Interval | None], sizes: Sequence
     now, before = intervals
     row = {
         "value": now[0] if now else None,
+        "value_low": max(now[1], 0.0) if now and now[1] is not None else None,
+        "value_high": now[2] if now else None,
         "previous_value": before[0] if before else None,
         "difference": now[0] - before[0] if now and before else None,
         "sample_count": sizes[0],

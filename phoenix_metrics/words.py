@@ -1,13 +1,12 @@
-"""Numbers and moments in words, the same on every page."""
+"""Numbers and moments in words, the same on every page and in every report."""
 
 import re
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
-
-import pandas as pd
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
 
 NBSP = "\u00a0"  # keeps a number and its unit on one line
 NOTHING = "–"  # noqa: RUF001  # what stands where there is no value
+MINUS = "−"  # noqa: RUF001
 FEW = 20  # with fewer samples than this, a percentile says little
 
 OUTCOMES = {
@@ -105,9 +104,9 @@ def part(source: str) -> str:
 
 def duration(seconds: float | None) -> str:
     """Return a duration such as 42 s, 4 min 12 s, 1 h 52 min or 312 h."""
-    if seconds is None or pd.isna(seconds):
+    if seconds is None or _is_nan(seconds):
         return NOTHING
-    sign = "−" if seconds < 0 else ""  # noqa: RUF001
+    sign = MINUS if seconds < 0 else ""
     whole = round(abs(seconds))
     hours, minutes = divmod(round(whole / 60), 60)
     if whole < 60:
@@ -125,7 +124,7 @@ def duration(seconds: float | None) -> str:
 
 def ratio(value: float | None) -> str:
     """Return a ratio between 0 and 1 as a percentage with one decimal, such as 42.6 %."""
-    return NOTHING if value is None or pd.isna(value) else f"{value * 100:.1f}{NBSP}%"
+    return NOTHING if value is None or _is_nan(value) else f"{value * 100:.1f}{NBSP}%"
 
 
 def points(difference: float) -> str:
@@ -133,14 +132,49 @@ def points(difference: float) -> str:
     return f"{difference * 100:.1f}{NBSP}points"
 
 
+def usd(value: float | None) -> str:
+    """Return an amount such as 0.34 USD or 1,204 USD; whole from a thousand on."""
+    if value is None or _is_nan(value):
+        return NOTHING
+    if 0 < abs(value) < 0.01:
+        return f"under 0.01{NBSP}USD"
+    return f"{value:,.{0 if abs(value) >= 1000 else 2}f}{NBSP}USD".replace("-", MINUS)
+
+
+def minutes(value: float | None) -> str:
+    """Return minutes as bills have them, such as 1,204 min."""
+    return NOTHING if value is None or _is_nan(value) else f"{count(value)}{NBSP}min"
+
+
 def count(value: float | None) -> str:
     """Return a whole number with its thousands separated."""
-    return NOTHING if value is None or pd.isna(value) else f"{round(value):,}"
+    return NOTHING if value is None or _is_nan(value) else f"{round(value):,}"
+
+
+def signed(value: float, written: Callable[[float], str]) -> str:
+    """Return a difference with its sign, such as +3.1 points; what rounds to nothing has none."""
+    text = written(abs(value))
+    if text == written(0.0):
+        return text
+    return ("+" if value > 0 else MINUS) + text
+
+
+def between(low: str, high: str) -> str:
+    """Return what lies between two numbers that are written already, such as 10.1 to 14.8 %."""
+    amount, _, unit = low.partition(NBSP)
+    shares_unit = NBSP not in unit and high.endswith(f"{NBSP}{unit}") and high.count(NBSP) == 1
+    return f"{amount if shares_unit else low} to {high}"
+
+
+def chance(p_value: float) -> str:
+    """Return a small probability, such as p = 0.0004."""
+    return f"p{NBSP}<{NBSP}0.0001" if p_value < 0.0001 else f"p{NBSP}={NBSP}{p_value:.4f}"
 
 
 def counted(value: float | None, noun: str) -> str:
-    """Return a number and its noun, such as 1 run or 4,440 runs."""
-    return f"{count(value)}{NBSP}{noun}" + ("" if value == 1 else "s")
+    """Return a number and its noun, such as 1 run, 4,440 runs or 2 repositories."""
+    many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count(value)}{NBSP}{noun if value == 1 else many}"
 
 
 def sample(value: float, noun: str) -> str:
@@ -150,17 +184,17 @@ def sample(value: float, noun: str) -> str:
 
 def moment(at: datetime | None) -> str:
     """Return a moment such as 23 Nov 2026 05:36 UTC."""
-    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %Y %H:%M} UTC".replace(" ", NBSP)
+    return NOTHING if at is None or _is_nan(at) else f"{at.day} {at:%b %Y %H:%M} UTC".replace(" ", NBSP)
 
 
-def day(at: datetime | None) -> str:
+def day(at: date | None) -> str:
     """Return a day such as 23 Nov 2026."""
-    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %Y}".replace(" ", NBSP)
+    return NOTHING if at is None or _is_nan(at) else f"{at.day} {at:%b %Y}".replace(" ", NBSP)
 
 
 def instant(at: datetime | None) -> str:
     """Return a recent moment without its year, such as 23 Nov 05:36; for tables that say they are in UTC."""
-    return NOTHING if at is None or pd.isna(at) else f"{at.day} {at:%b %H:%M}".replace(" ", NBSP)
+    return NOTHING if at is None or _is_nan(at) else f"{at.day} {at:%b %H:%M}".replace(" ", NBSP)
 
 
 def stretch(start: datetime, end: datetime) -> str:
@@ -185,7 +219,7 @@ def listed(items: Sequence[str]) -> str:
 
 def version(text: str | None) -> str:
     """Return a version as short as people know it: commits and digests cut, the sources' fingerprint left out."""
-    if text is None or pd.isna(text):
+    if text is None or _is_nan(text):
         return NOTHING
     return re.sub(r"(?<![0-9a-f])([0-9a-f]{7})[0-9a-f]{33,}(?![0-9a-f])", r"\1", re.sub(r"\|[0-9a-f]+", "", str(text)))
 
@@ -199,11 +233,11 @@ def images(names: str) -> str:
 
 def behind(commits: float | None, days: float | None) -> str:
     """Return how far something is behind, such as 7 commits, 0.9 days."""
-    if commits is None or pd.isna(commits):
+    if commits is None or _is_nan(commits):
         return "not known"
     if commits == 0:
         return "nothing"
-    span = "" if days is None or pd.isna(days) else f", {abs(days):.1f}{NBSP}days"
+    span = "" if days is None or _is_nan(days) else f", {abs(days):.1f}{NBSP}days"
     return f"{'ahead ' if commits < 0 else ''}{counted(abs(commits), 'commit')}{span}"
 
 
@@ -215,9 +249,14 @@ def in_order_of_delivery(environments: Iterable[str]) -> list[str]:
 
 def rate(value: float | None) -> str:
     """Return how often something happens in some time, such as 3.4 or 27."""
-    return NOTHING if value is None or pd.isna(value) else f"{value:,.1f}" if value < 10 else count(value)
+    return NOTHING if value is None or _is_nan(value) else f"{value:,.1f}" if value < 10 else count(value)
 
 
 def plain(markdown: str) -> str:
     """Return text that came from elsewhere so that Markdown shows it as it is."""
     return "".join(f"\\{character}" if character in "\\`*_{}[]()<>#+-!|~$:" else character for character in markdown)
+
+
+def _is_nan(value: object) -> bool:
+    """Whether a value of a frame is none: NaN and NaT do not equal themselves."""
+    return value != value  # noqa: PLR0124
