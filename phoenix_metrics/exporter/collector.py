@@ -18,6 +18,7 @@ class MartCollector(Collector, ABC):
     query: ClassVar[str]
     subject: ClassVar[Subject | None] = None
     labels: ClassVar[tuple[str, ...]]
+    named_by: ClassVar[tuple[str, ...]] = ()  # the labels that name the subject, where they are not called as there
 
     def __init__(self, follower: Follower) -> None:
         self._follower = follower
@@ -37,11 +38,10 @@ class MartCollector(Collector, ABC):
 
     def series(self, figures: Figures, row: Row) -> tuple[str, ...]:
         """Return the values of the labels for a row; what shares a series is called other."""
-        values = tuple(row[label] for label in self.labels)
         if self.subject is None or not self.is_folded(figures, row):
-            return values
-        width = len(self.subject.labels)
-        return (OTHER,) * width + values[width:]
+            return tuple(row[label] for label in self.labels)
+        named_by = self.named_by or self.subject.labels
+        return tuple(OTHER if label in named_by else row[label] for label in self.labels)
 
     def is_folded(self, figures: Figures, row: Row) -> bool:
         """Whether a row is of something that has no series of its own."""

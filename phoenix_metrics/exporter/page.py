@@ -19,6 +19,7 @@ from phoenix_metrics.exporter.freshness import FreshnessCollector
 from phoenix_metrics.exporter.health import HealthCollector
 from phoenix_metrics.exporter.objectives import ObjectivesCollector
 from phoenix_metrics.exporter.open_deployments import OpenDeploymentsCollector
+from phoenix_metrics.exporter.otel import OTEL_COLLECTORS
 from phoenix_metrics.exporter.queue import QueueCollector
 from phoenix_metrics.exporter.rollbacks import RollbacksCollector
 from phoenix_metrics.exporter.runs import RunsCollector
@@ -60,12 +61,14 @@ class Page:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         *,
         limit: int = LIMIT,
+        otel_names: bool = False,
     ) -> None:
         self._lock = threading.Lock()
-        self._follower = Follower(reader, [collector.query for collector in COLLECTORS], limit, clock)
+        collectors = (*COLLECTORS, *OTEL_COLLECTORS) if otel_names else COLLECTORS
+        self._follower = Follower(reader, [collector.query for collector in collectors], limit, clock)
         self._registry = CollectorRegistry()
         self._registry.register(HealthCollector(self._follower))
-        for collector in COLLECTORS:
+        for collector in collectors:
             self._registry.register(collector(self._follower))
         self._view: View | None = None
         self._texts: dict[str, bytes] = {}  # by content type

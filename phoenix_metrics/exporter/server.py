@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
 def running(settings: Settings) -> Iterator[None]:
     """Answer requests for as long as the block runs, and let those under way end."""
     reader = SnapshotReader(settings.home)
-    page = Page(reader, limit=settings.exporter_limit)
+    page = Page(reader, limit=settings.exporter_limit, otel_names=settings.otel_names)
     server = _listen(settings, page)
     stopped = threading.Event()
     threads = [

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
         description="workflows, kinds of runner and services that each get series of their own in the exporter, at "
         "most; the rest is counted as other",
     )
+    otel_names: bool = Field(
+        False, description="whether the exporter also uses the names of OpenTelemetry's conventions for CI/CD"
+    )
     dagster_port: Port = Field(3000, description="port of Dagster's web page")
     webhook_port: Port = Field(9470, description="port of the webhook receiver")
     demo_port: Port = Field(8990, description="port of the demo organisation")

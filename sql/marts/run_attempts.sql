@@ -13,6 +13,7 @@ with job_totals as (
         run_attempt,
         count(*) as job_count,
         max(completed_at) filter (where is_executed) as completed_at,
+        min(started_at) filter (where is_executed) as execution_started_at,
         max(queue_seconds) as queue_seconds,
         sum(duration_seconds) as job_seconds,
         cast(sum(billed_minutes) as bigint) as billed_minutes,
@@ -36,6 +37,7 @@ spans as (
     select
         attempts.*,
         coalesce(job_totals.job_count, 0) as job_count,
+        job_totals.execution_started_at,
         job_totals.queue_seconds,
         job_totals.job_seconds,
         job_totals.billed_minutes,
@@ -83,6 +85,7 @@ select
     title,                                                                                        -- The run's title on GitHub.
     created_at,                                                                                   -- When the run was created, UTC. #not_null
     run_started_at as started_at,                                                                 -- When this attempt started, UTC.
+    execution_started_at,                                                                         -- When its first job that ran began, UTC; NULL if none is known.
     case when is_measured then ended_at end as completed_at,                                      -- When it ended, UTC; NULL if open or unknown.
     case when is_measured then span_seconds end as duration_seconds,                              -- From start to last job's end; NULL if open or unknown.
     is_measured and is_fallback as is_duration_fallback,                                          -- Whether completed_at rests on updated_at.

@@ -24,10 +24,13 @@ def page_of() -> Iterator[Callable[..., Page]]:
     readers = []
 
     def make(
-        home: Path, clock: Callable[[], datetime] = lambda: NOW + timedelta(minutes=10), limit: int = LIMIT
+        home: Path,
+        clock: Callable[[], datetime] = lambda: NOW + timedelta(minutes=10),
+        limit: int = LIMIT,
+        otel_names: bool = False,
     ) -> Page:
         readers.append(SnapshotReader(home))
-        return Page(readers[-1], clock, limit=limit)
+        return Page(readers[-1], clock, limit=limit, otel_names=otel_names)
 
     yield make
     for reader in readers:

@@ -18,6 +18,13 @@ FAILURES = ("failure", "timed_out", "startup_failure")
 CONCLUSIONS = ("success", *FAILURES, "cancelled", "skipped", "neutral", "stale", "action_required")
 STATUSES = ("succeeded", "failed", "error", "cancelled")
 KINDS = ("argocd", "revert", "target_revision", "redeploy", "rollout_abort", "rollout_undo")
+OTEL_RESULTS = {  # cicd.pipeline.result and error.type; what the conventions have no word for stays GitHub's
+    "success": ("success", ""),
+    "failure": ("failure", "failure"),
+    "timed_out": ("timeout", "timed_out"),
+    "cancelled": ("cancellation", ""),
+    "neutral": ("neutral", ""),
+}
 LATE = timedelta(hours=6)
 LINUX_USD = 0.006  # a minute on two cores of Linux in 2026
 WASTE_CLASSES = ("timeout", "flaky", "superseded", "fail_fast", "cancelled", "rerun", "outdated")
@@ -142,6 +149,53 @@ def rollbacks(deliveries: Sequence[Delivery], looks: Sequence[datetime]) -> Samp
             labels = {"service": service, "environment": environment, "kind": kind}
             found[sample("phoenix_rollback_total", **labels)] = went_back.count((kind, False))
             found[sample("phoenix_rollback_late_total", **labels)] = went_back.count((kind, True))
+    return found
+
+
+def otel_runs(attempts: Sequence[Attempt]) -> Samples:
+    """The same attempts by OpenTelemetry's names: time in each state by result, errors, and runs under way."""
+    found: Samples = {}
+    for repository, workflow in WORKFLOWS:
+        owner, name = repository.split("/")
+        labels = {"vcs_owner_name": owner, "vcs_repository_name": name, "cicd_pipeline_name": workflow}
+        its = [a for a in attempts if (a.repository, a.workflow) == (repository, workflow)]
+        news = [a for a in its if a.conclusion and not a.is_late]
+        for result, error in {("", ""), ("success", ""), *(OTEL_RESULTS[a.conclusion] for a in news if a.has_job)}:
+            those = [a for a in news if a.has_job and result in ("", OTEL_RESULTS[a.conclusion][0])]
+            seconds = [a.duration_seconds - a.queue_seconds if result else a.queue_seconds for a in those]
+            found |= _histogram(
+                "cicd_pipeline_run_duration_seconds",
+                "workflow_run_duration",
+                {
+                    **labels,
+                    "cicd_pipeline_run_state": "executing" if result else "pending",
+                    "cicd_pipeline_result": result,
+                    "error_type": error,
+                },
+                seconds,
+            )
+        for error in FAILURES:
+            count = sum(a.conclusion == error for a in news)
+            found[sample("cicd_pipeline_run_errors_total", error_type=error, **labels)] = count
+        for state, count in (("pending", 0), ("executing", sum(a.conclusion is None for a in its))):
+            found[sample("cicd_pipeline_run_active", cicd_pipeline_run_state=state, **labels)] = count
+    return found
+
+
+def otel_deployments(deliveries: Sequence[Delivery], looks: Sequence[datetime]) -> Samples:
+    """The same deployments by OpenTelemetry's names; errors are failures, late ones are left out."""
+    found: Samples = {}
+    for (name, labels), value in deployments(deliveries, looks).items():
+        if "_late_" in name:
+            continue
+        its = dict(labels)
+        renamed = {"deployment_name": its["service"], "deployment_environment_name": its["environment"]}
+        if "status" in its:
+            renamed["deployment_status"] = its["status"].replace("error", "failed")
+        if "le" in its:
+            renamed["le"] = its["le"]
+        series = sample(name.replace("phoenix_", "phoenix_otel_"), **renamed)
+        found[series] = found.get(series, 0) + value
     return found
 
 

@@ -105,6 +105,9 @@ def _attempt(attempt: Attempt, siblings: list[Attempt], names: dict[int, str]) -
         "first_outcome": next((outcome(a.conclusion) for a in siblings if a.run_attempt == 1), None),
         "is_flaky": is_flaky(siblings),
         "is_default_branch": is_default_branch(attempt),
+        "execution_started_at": min(
+            (began_at(job).replace(tzinfo=None) for job in attempt.jobs if ran(job)), default=None
+        ),
         "completed_at": end.replace(tzinfo=None) if end else None,
         "duration_seconds": span,
         "is_duration_fallback": is_fallback,
@@ -157,7 +160,7 @@ def workflow_runs(history: list[Attempt]) -> list[Row]:
         latest = {
             key: value
             for key, value in attempts[-1].items()
-            if key not in ("is_latest", "settled_conclusion", "is_late")
+            if key not in ("execution_started_at", "is_latest", "settled_conclusion", "is_late")
         }
         lost = [row["job_seconds"] if row["outcome"] in ("failure", "cancelled") else 0 for row in attempts]
         rows.append(
