@@ -2,10 +2,10 @@
 
     bench_queries.py [--runs-stored N] [--days N] [--repositories N] [--without-steps]
 
-Writes N runs with their jobs and steps to landing, and a day more; loads them and builds every mart; times that and
-each of the slowest, a refresh after 1,000 more runs of the last day, and questions to the snapshot (each seven times,
-median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To see whether a
-refresh grows with history, have ten times the runs on ten times the days.
+Writes N runs with their jobs and steps to landing, week after week, and a day more; loads them and builds every mart;
+times that and each of the slowest, a refresh after 1,000 more runs of the last day, and questions to the snapshot (each
+seven times, median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To
+see whether a refresh grows with history, have ten times the runs on ten times the days.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -110,7 +110,7 @@ def refresh(home: Path, only: str | None = None) -> dict[str, Stopwatch]:
         connection.execute(f"set memory_limit = '{MEMORY}'")
         if only != "build":
             load_seeds(connection)
-            load_landing(connection, home, models)
+            built["load"] = Stopwatch(lambda: load_landing(connection, home, models))
             for model in models.values():
                 if model.schema == "staging":
                     check(connection, model, unpublished(model))
@@ -142,13 +142,34 @@ def check(connection: duckdb.DuckDBPyConnection, model: Model, scope: str) -> No
 
 
 def land(home: Path, plan: Plan) -> dict[str, list[Record]]:
-    """Write a history as ingestion would, a thousand runs a file, and a day more; return the news of that day."""
-    jobs = sum(part.jobs for part in generate(home, plan))
-    print(f"{plan.runs:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days")
+    """Write a history as passes leave it, week after week, and a day more; return the news of that day."""
+    jobs = sum(written_of_week(home, week) for week in weeks_of(plan))
+    print(f"{plan.runs:,} runs, {jobs:,} jobs, {plan.repositories} repositories, {plan.days} days", flush=True)
     today = max(plan.runs // plan.days, plan.repositories)
     for source, records in last_day(plan, today, plan.runs).items():
         write_batch(home, source, records)
     return last_day(plan, max(NEWS, plan.repositories), plan.runs + SPARE * today)
+
+
+def weeks_of(plan: Plan) -> Iterator[Plan]:
+    """Divide a history into weeks, each with a seed of its own: its ids rise from one to the next, as GitHub's do."""
+    count = -(-plan.days // 7)
+    for week in range(count):
+        first, after = (plan.runs * each // count for each in (week, week + 1))
+        days = min(7, plan.days - 7 * (count - 1 - week))
+        until = plan.until - 7 * DAY * (count - 1 - week)
+        yield replace(plan, runs=after - first, until=until, days=days, first_run=first, seed=plan.seed + week)
+
+
+def written_of_week(home: Path, week: Plan) -> int:
+    """Write a week's landing files beside those of the others; return how many jobs it has."""
+    with tempfile.TemporaryDirectory(dir=home) as folder:
+        jobs = sum(part.jobs for part in generate(Path(folder), week))
+        for file in Path(folder).glob("landing/*/*/*.parquet"):
+            target = home / file.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            file.rename(target)
+    return jobs
 
 
 def last_day(plan: Plan, runs: int, first_run: int) -> dict[str, list[Record]]:
@@ -157,7 +178,7 @@ def last_day(plan: Plan, runs: int, first_run: int) -> dict[str, list[Record]]:
     The generator begins stories a week earlier that would not end in time, so it is asked for more.
     """
     midnight = datetime.fromtimestamp(plan.until, UTC)
-    asked = replace(plan, until=plan.until + DAY, days=1, runs=SPARE * runs, first_run=first_run)
+    asked = replace(plan, until=plan.until + DAY, days=1, runs=SPARE * runs, first_run=first_run, seed=first_run)
     with tempfile.TemporaryDirectory(prefix="phoenix-day-") as folder, duckdb.connect() as connection:
         deque(generate(Path(folder), asked), maxlen=0)
         connection.execute(
