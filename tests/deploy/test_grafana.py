@@ -35,7 +35,7 @@ EVERYTHING = dict.fromkeys(("repository", "workflow", "service", "environment"),
 ONE = {"repository": "acme/shop", "workflow": "CI", "service": "shop", "environment": "production"}
 SPANS = {"window": "24h", "__range": "1h", "__rate_interval": "1m"}
 EMPTY_FOR_ONE = {("deliveries", "Rollbacks by what went back"): "in that hour only pay went back"}
-FUNCTIONS = {"sum", "min", "max", "count", "round", "increase", "histogram_quantile", "time", "vector"}
+FUNCTIONS = {"sum", "min", "max", "count", "round", "increase", "histogram_quantile", "time", "vector", "clamp_min"}
 WORDS = {"by", "on", "ignoring", "and", "or", "unless"}
 LIMITS = {  # thresholds that stand in a rule
     ("pipelines", "Failures by workflow"): ("CICDPipelineFailureRate", 0.1),
