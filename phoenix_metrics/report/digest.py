@@ -9,6 +9,7 @@ import duckdb
 from phoenix_metrics import words
 from phoenix_metrics.errors import WarehouseError
 from phoenix_metrics.report import (
+    alerts,
     completeness,
     costs,
     deliveries,
@@ -33,6 +34,7 @@ SECTIONS: tuple[Callable[[Book], Section], ...] = (
     costs.section,
     deliveries.section,
     schedules.section,
+    alerts.section,
     completeness.section,
 )
 

@@ -52,9 +52,9 @@ def section(book: Book) -> Section:
     starts, untold = book.ask(_STARTS), book.ask(_UNTOLD)
     if not starts and not untold:
         nothing = said(
-            "No schedule is known: ",
+            "No schedule is known: neither a workflow's file nor ",
             code("[[schedules]]"),
-            " in phoenix.toml tells none, and no run was started by one.",
+            " in phoenix.toml tells one, and no run was started by one.",
         )
         return Section("schedules", "Scheduled workflows", (Paragraph(nothing),))
     return Section("schedules", "Scheduled workflows", (*_told(book, starts), *_unknown(untold)))
@@ -62,7 +62,7 @@ def section(book: Book) -> Section:
 
 def _told(book: Book, starts: list[Row]) -> list[Block]:
     if not starts:
-        return [paragraph(f"No schedule in phoenix.toml foresees a start from {book.runs}.")]
+        return [paragraph(f"No schedule that is known foresees a start from {book.runs}.")]
     late = [row for row in starts if row["on_time_count"] < row["expected_count"]]
     fine = [row for row in starts if row["on_time_count"] == row["expected_count"]]
     blocks: list[Block] = []
@@ -113,7 +113,7 @@ def _unknown(untold: list[Row]) -> list[Block]:
     if unknown:
         blocks.append(
             paragraph(
-                "Whether a start is missing cannot be said where phoenix.toml does not tell the schedule: ",
+                "Whether a start is missing cannot be said where neither file nor phoenix.toml tells the schedule: ",
                 _named(unknown),
                 ".",
             )

@@ -33,6 +33,7 @@ TITLES = [
     "Cost and waste",
     "Deliveries",
     "Scheduled workflows",
+    "Alerts",
     "How complete this is",
 ]
 
@@ -79,7 +80,8 @@ def test_an_empty_store_has_words_for_everything(empty_home: Path) -> None:
         "Whether anything changed cannot be said: the samples are too few, or the history is too short.",
         "Which jobs are flaky cannot be said: no job of the last 30 days is known.",
         "No budget is set: [budgets] in phoenix.toml sets one.",
-        "No schedule is known: [[schedules]] in phoenix.toml tells none, and no run was started by one.",
+        "No schedule is known: neither a workflow's file nor [[schedules]] in phoenix.toml tells one, and no run was "
+        "started by one.",
     ):
         assert line in told
     for beginning in (
@@ -104,7 +106,8 @@ def test_a_partial_store_says_what_it_lacks(partial_home: Path) -> None:
         "3 jobs without a price are missing in every USD here: our-box 3 (unknown label). [[runners]] in phoenix.toml "
         "names prices of runners.",
         "Which of them fails most often cannot be said: they have fewer than 20 runs.",
-        "Whether a start is missing cannot be said where phoenix.toml does not tell the schedule: acme/shop · Nightly.",
+        "Whether a start is missing cannot be said where neither file nor phoenix.toml tells the schedule: "
+        "acme/shop · Nightly.",
         "Told in phoenix.toml, but no workflow fits: acme/* · Weekly.",
         "No job's work came to nothing.",
         "History that does not reach back to the period before: acme/docs (whole from 12 Nov 2026)",
