@@ -6,7 +6,6 @@ from phoenix_metrics.report.document import (
     Block,
     Cell,
     Column,
-    Paragraph,
     Section,
     Sentence,
     Table,
@@ -39,25 +38,20 @@ _STARTS = """
     group by starts.repository, starts.workflow
     order by missed_count desc, disabled_count desc, late_count desc, starts.repository, starts.workflow
 """
-_UNTOLD = """
-    select repository, workflow, state
-    from marts.schedules
-    where state in ('unknown', 'not_found')
-    order by state, repository, workflow
-"""
+_SCHEDULES = "select repository, workflow, state from marts.schedules order by repository, workflow"
 
 
 def section(book: Book) -> Section:
     """Return the starts that did not come in time."""
-    starts, untold = book.ask(_STARTS), book.ask(_UNTOLD)
-    if not starts and not untold:
-        nothing = said(
-            "No schedule is known: neither a workflow's file nor ",
+    starts, schedules = book.ask(_STARTS), book.ask(_SCHEDULES)
+    if not schedules:
+        nothing = paragraph(
+            "No schedule is known: neither workflow files nor ",
             code("[[schedules]]"),
-            " in phoenix.toml tells one, and no run was started by one.",
+            " in phoenix.toml tell any, and no run was started by one.",
         )
-        return Section("schedules", "Scheduled workflows", (Paragraph(nothing),))
-    return Section("schedules", "Scheduled workflows", (*_told(book, starts), *_unknown(untold)))
+        return Section("schedules", "Scheduled workflows", (nothing,))
+    return Section("schedules", "Scheduled workflows", (*_told(book, starts), *_unknown(schedules)))
 
 
 def _told(book: Book, starts: list[Row]) -> list[Block]:
@@ -106,14 +100,15 @@ def _row(row: Row) -> tuple[Cell, ...]:
     )
 
 
-def _unknown(untold: list[Row]) -> list[Block]:
+def _unknown(schedules: list[Row]) -> list[Block]:
     """Say of which schedules nothing can be said: those nobody has told, and those that fit no workflow."""
-    unknown, lost = ([row for row in untold if row["state"] == state] for state in ("unknown", "not_found"))
+    unknown, lost = ([row for row in schedules if row["state"] == state] for state in ("unknown", "not_found"))
     blocks: list[Block] = []
     if unknown:
         blocks.append(
             paragraph(
-                "Whether a start is missing cannot be said where neither file nor phoenix.toml tells the schedule: ",
+                "Whether a start is missing cannot be said where neither phoenix.toml nor a workflow file tells the "
+                "schedule: ",
                 _named(unknown),
                 ".",
             )

@@ -14,7 +14,7 @@ from phoenix_metrics.report.document import Digest, Section
 from phoenix_metrics.report.formats import ReportFormat
 from phoenix_metrics.report.rendering import render
 from phoenix_metrics.settings import load_settings
-from phoenix_metrics.warehouse.rules import NO_RULES, Rules
+from phoenix_metrics.warehouse.rules import Rules
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 from phoenix_metrics.warehouse.snapshot import publish as publish_snapshot
 from phoenix_metrics.warehouse.store import writing
@@ -80,7 +80,7 @@ def test_an_empty_store_has_words_for_everything(empty_home: Path) -> None:
         "Whether anything changed cannot be said: the samples are too few, or the history is too short.",
         "Which jobs are flaky cannot be said: no job of the last 30 days is known.",
         "No budget is set: [budgets] in phoenix.toml sets one.",
-        "No schedule is known: neither a workflow's file nor [[schedules]] in phoenix.toml tells one, and no run was "
+        "No schedule is known: neither workflow files nor [[schedules]] in phoenix.toml tell any, and no run was "
         "started by one.",
     ):
         assert line in told
@@ -106,7 +106,7 @@ def test_a_partial_store_says_what_it_lacks(partial_home: Path) -> None:
         "3 jobs without a price are missing in every USD here: our-box 3 (unknown label). [[runners]] in phoenix.toml "
         "names prices of runners.",
         "Which of them fails most often cannot be said: they have fewer than 20 runs.",
-        "Whether a start is missing cannot be said where neither file nor phoenix.toml tells the schedule: "
+        "Whether a start is missing cannot be said where neither phoenix.toml nor a workflow file tells the schedule: "
         "acme/shop · Nightly.",
         "Told in phoenix.toml, but no workflow fits: acme/* · Weekly.",
         "No job's work came to nothing.",
@@ -129,10 +129,12 @@ def test_a_partial_store_says_what_it_lacks(partial_home: Path) -> None:
 
 
 def test_a_whole_store_says_that_nothing_is_missing(home: Path, runs: list[Run], tmp_path: Path) -> None:
-    """Where all is known the last section says so."""
-    publish(tmp_path, [run for run in runs if run.repository == SHOP], rules=NO_RULES)
+    """Where all is known the last section says so; a schedule that foresees nothing in these days is not forgotten."""
+    monthly = Rules(schedules=[("acme/shop", "Nightly", "0 2 1 * *", "UTC", 30)])
+    publish(tmp_path, [run for run in runs if run.repository == SHOP], rules=monthly)
     told = said_by(digest_of(tmp_path))
     assert "Nothing is known to be missing in these days." in told
+    assert "No schedule that is known foresees a start from 16 to 22 Nov 2026." in told
 
 
 def test_a_late_report_says_first_that_it_is_stale(home: Path) -> None:
