@@ -254,6 +254,7 @@ def test_the_doctor_names_the_permission_that_lacks(github: GitHub, published: P
         "/repos/acme/shop/pulls": forbidden,
         "/repos/acme/shop/actions/artifacts": ("artifacts", []),
         "/repos/acme/shop/actions/runners": ("runners", []),
+        "/repos/acme/shop/contents": [],
         "/repos/acme/shop/branches/main": {"name": "main"},
         "/repos/acme/shop/(releases|deployments|rules/branches/main)": [],
         "/repos/acme/shop/commits/main/check-runs": ("check_runs", []),

@@ -6,9 +6,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,11 +31,13 @@ def serve(settings: Settings) -> None:
 
     Raises PhoenixError when the address cannot be listened on.
     """
-    stopped = threading.Event()
-    previous = {number: signal.signal(number, lambda *_: stopped.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    told: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held where the signal comes
+    previous = {
+        number: signal.signal(number, lambda got, _: told.put(got)) for number in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         with running(settings):
-            stopped.wait()
+            _wait(told)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -124,6 +127,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _wait(told: SimpleQueue[int]) -> None:
+    """Wait for a signal; one that the system gave to another thread is seen when the wait ends."""
+    while True:
+        with suppress(Empty):
+            told.get(timeout=STOP_SECONDS)
+            return
 
 
 def _listen(settings: Settings, page: Page) -> Server:
