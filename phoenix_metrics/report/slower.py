@@ -90,7 +90,7 @@ def commits(change: Row) -> Sentence:
     last, first = change["last_head_sha"], change["first_head_sha"]
     if not last or not first:
         return said("commits not known")
-    return said(link(f"{last[:7]}{words.NBSP}…{words.NBSP}{first[:7]}", change["compare_url"]))
+    return said(link(f"{last[:7]}{words.NBSP}… {first[:7]}", change["compare_url"]))
 
 
 def _table(changes: list[Row]) -> Table:

@@ -88,7 +88,7 @@ def test_what_got_slower(shown: dict[str, Rows], runs: list[Run]) -> None:
         assert interval.endswith(f"p{words.NBSP}<{words.NBSP}0.0001)")
         last, first = sides[0][-1], sides[1][0]
         assert row[4:] == (
-            f"{last.sha[:7]}{words.NBSP}…{words.NBSP}{first.sha[:7]}",
+            f"{last.sha[:7]}{words.NBSP}… {first.sha[:7]}",
             words.moment(first.created_at),
             f"{len(sides[1])} after {len(sides[0])}",
         )
