@@ -15,6 +15,7 @@ from phoenix_metrics.errors import SettingsError, WarehouseError
 from phoenix_metrics.settings import Settings
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 
+WIDE = 120  # letters of a terminal that has room for notes, too
 _MARKS = {
     "firing": "[bold red]firing[/]",
     "pending": "[yellow]pending[/]",
@@ -43,10 +44,12 @@ def show_alerts(home: Path, limit: int) -> None:
     console = Console(highlight=False)
     if rows:
         table = Table(show_edge=False, pad_edge=False)
-        for name in ("state", "rule", "subject", "value", "limit", "n", "since, UTC", "until", "note"):
-            table.add_column(name)
+        for name in ("state", "rule", "subject", "value", "limit", "n", "since, UTC", "until"):
+            table.add_column(name, overflow="fold")  # a name that is cut off names nothing
+        if console.width >= WIDE:
+            table.add_column("note")
         for row in rows:
-            table.add_row(*_cells(row))
+            table.add_row(*_cells(row)[: len(table.columns)])
         console.print(table)
     else:
         console.print("no alert is open, and none ever was")
