@@ -1,4 +1,4 @@
-"""Numbers and moments in words, the same on every page and in every report."""
+"""Numbers and moments in words, the same on every page, in every report and in every alert."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -149,6 +149,13 @@ def minutes(value: float | None) -> str:
 def count(value: float | None) -> str:
     """Return a whole number with its thousands separated."""
     return NOTHING if value is None or _is_nan(value) else f"{round(value):,}"
+
+
+def amount(value: float | None, unit: str | None) -> str:
+    """Return a figure of an alert in its unit: ratio, seconds, usd or count."""
+    if unit == "count" or unit is None:
+        return count(value) if value is None or value == round(value) else rate(value)
+    return {"ratio": ratio, "seconds": duration, "usd": usd}[unit](value)
 
 
 def signed(value: float, written: Callable[[float], str]) -> str:

@@ -22,7 +22,11 @@ ROOMS = {
     "phoenix_metrics.words": (),
     "phoenix_metrics.sources": ("phoenix_metrics.settings",),
     "phoenix_metrics.warehouse": ("phoenix_metrics.settings",),
-    "phoenix_metrics.alerts": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
+    "phoenix_metrics.alerts": (
+        "phoenix_metrics.settings",
+        "phoenix_metrics.warehouse.snapshot",
+        "phoenix_metrics.words",
+    ),
     "phoenix_metrics.exporter": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
     "phoenix_metrics.query": ("phoenix_metrics.settings", "phoenix_metrics.warehouse.snapshot"),
     "phoenix_metrics.report": (

@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from phoenix_metrics import words
 from phoenix_metrics.alerts.delivery import Attempt, deliver, targets_of
-from phoenix_metrics.alerts.messages import amount, trial_message
+from phoenix_metrics.alerts.messages import trial_message
 from phoenix_metrics.errors import SettingsError, WarehouseError
 from phoenix_metrics.settings import Settings
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
@@ -108,9 +109,9 @@ def _has(reader: SnapshotReader, table: str) -> bool:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    figures = [amount(row[name], row["unit"]) if row[name] is not None else "" for name in ("value", "threshold")]
+    figures = [words.amount(row[name], row["unit"]) for name in ("value", "threshold")]
     state = _MARKS[row["state"]] + (" [dim](stands still)[/]" if row["is_frozen"] else "")
     until = f"{row['ended_at']:%m-%d %H:%M}" if row["ended_at"] else ""
     count = "" if row["sample_count"] is None else f"{row['sample_count']:,}"
-    words = [escape(str(row[name] or "")) for name in ("rule", "subject")]
-    return [state, *words, *figures, count, f"{row['started_at']:%m-%d %H:%M}", until, escape(row["note"] or "")]
+    names = [escape(str(row[name] or "")) for name in ("rule", "subject")]
+    return [state, *names, *figures, count, f"{row['started_at']:%m-%d %H:%M}", until, escape(row["note"] or "")]

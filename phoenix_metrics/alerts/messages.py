@@ -12,11 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from phoenix_metrics import words
+
 REMIND_EVERY = timedelta(hours=24)
 FORGOTTEN_AFTER = timedelta(days=7)  # what ended longer ago is no news, should a target come back after so long
 LABELS = ("repository", "workflow", "runner", "service", "environment", "scope", "budget", "source")
 NEVER = "0001-01-01T00:00:00Z"  # how Alertmanager writes that something has not ended
-_MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 Kind = Literal["opened", "reminder", "resolved", "test"]
 
@@ -137,16 +138,16 @@ def headline(message: Message) -> str:
     """Return one line: what happened, to what, and the figure in words."""
     alert = message.alert
     subject = "all pipelines together" if alert.subject == "all" else alert.subject
-    words = {"opened": "", "reminder": "still: ", "resolved": "resolved: ", "test": "test: "}[message.kind]
-    return f"{words}{alert.rule}: {subject}" + (f": {alert.note}" if alert.note else "")
+    begins = {"opened": "", "reminder": "still: ", "resolved": "resolved: ", "test": "test: "}[message.kind]
+    return f"{begins}{alert.rule}: {subject}" + (f": {alert.note}" if alert.note else "")
 
 
 def facts(message: Message) -> Iterator[tuple[str, str]]:
     """Yield what there is to know: the figure with its limit and samples, since when, and until when."""
     alert = message.alert
     if alert.threshold is not None:
-        limit = f" (limit {amount(alert.threshold, alert.unit)})"
-        yield "Value", ("none" if alert.value is None else amount(alert.value, alert.unit)) + limit
+        limit = f" (limit {words.amount(alert.threshold, alert.unit)})"
+        yield "Value", ("none" if alert.value is None else words.amount(alert.value, alert.unit)) + limit
     if alert.sample_count is not None:
         yield "n", f"{alert.sample_count:,}"
     yield "Since", f"{alert.started_at:%Y-%m-%d %H:%M} UTC"
@@ -154,24 +155,6 @@ def facts(message: Message) -> Iterator[tuple[str, str]]:
         yield "Until", f"{alert.ended_at:%Y-%m-%d %H:%M} UTC"
     if alert.is_frozen:
         yield "Stands still", "what it rests on is not read at the moment"
-
-
-def amount(value: float, unit: str | None) -> str:
-    """Return a figure with its unit."""
-    if unit == "ratio":
-        return f"{100 * value:.3g} %"
-    if unit == "usd":
-        return f"{value:,.2f} USD"
-    if unit == "seconds":
-        return _span(value)
-    return f"{value:,.6g}"
-
-
-def _span(seconds: float) -> str:
-    for size, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {name}"
-    return f"{seconds:.3g} seconds"
 
 
 def page_of(alert: Alert, dashboard: str) -> str:
@@ -229,8 +212,8 @@ def webhook_body(message: Message, dashboard: str, owners: Mapping[str, str]) ->
     annotations = {
         "summary": headline(message),
         "description": alert.meaning,
-        "value": None if alert.value is None else amount(alert.value, alert.unit),
-        "threshold": None if alert.threshold is None else amount(alert.threshold, alert.unit),
+        "value": None if alert.value is None else words.amount(alert.value, alert.unit),
+        "threshold": None if alert.threshold is None else words.amount(alert.threshold, alert.unit),
         "sample_count": None if alert.sample_count is None else str(alert.sample_count),
         "runs": alert.evidence_urls,
         "runbook": alert.runbook,

@@ -4,7 +4,7 @@ import os
 
 import dagster as dg
 
-from phoenix_metrics.defs.report import GROUP
+from phoenix_metrics.defs.weekly_report import GROUP
 from phoenix_metrics.settings import load_settings
 
 HOUR = 60

@@ -15,7 +15,6 @@ from phoenix_metrics.exporter.deployment_durations import DeploymentDurationsCol
 from phoenix_metrics.exporter.deployments import DeploymentsCollector
 from phoenix_metrics.exporter.durations import DurationsCollector
 from phoenix_metrics.exporter.figures import Follower, View
-from phoenix_metrics.exporter.freshness import FreshnessCollector
 from phoenix_metrics.exporter.health import HealthCollector
 from phoenix_metrics.exporter.objectives import ObjectivesCollector
 from phoenix_metrics.exporter.open_deployments import OpenDeploymentsCollector
@@ -24,6 +23,7 @@ from phoenix_metrics.exporter.queue import QueueCollector
 from phoenix_metrics.exporter.rollbacks import RollbacksCollector
 from phoenix_metrics.exporter.runs import RunsCollector
 from phoenix_metrics.exporter.schedules import SchedulesCollector
+from phoenix_metrics.exporter.sources import SourcesCollector
 from phoenix_metrics.exporter.waste import WasteCollector
 from phoenix_metrics.exporter.windows import WindowsCollector
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
@@ -44,7 +44,7 @@ COLLECTORS: tuple[type[MartCollector], ...] = (
     DeploymentDurationsCollector,
     OpenDeploymentsCollector,
     RollbacksCollector,
-    FreshnessCollector,
+    SourcesCollector,
 )
 
 

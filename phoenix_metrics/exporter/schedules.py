@@ -15,7 +15,7 @@ class SchedulesCollector(GaugeCollector):
     subject = WORKFLOWS
     gauges = (("phoenix_schedule_missed", "is_missed"),)
     query = """
-        select repository, workflow, cast(is_missed as integer) as is_missed
+        select repository, workflow, is_missed
         from marts.schedules
         where is_missed is not null
         order by repository, workflow

@@ -7,49 +7,24 @@ OTHER = "other"
 
 @dataclass(frozen=True)
 class Subject:
-    """A kind of thing that series are about, named by their first labels.
-
-    The query returns those labels of everything that is counted, in an order in which new ones come last: who has
-    series of their own keeps them.
-    """
+    """A kind of thing that series are about, named by their first labels, and the counters that tell of it."""
 
     name: str
-    labels: tuple[str, ...]
-    query: str
+    labels: tuple[str, str]
+    counters: tuple[str, ...]
 
-
-WORKFLOWS = Subject(
-    "workflow",
-    ("repository", "workflow"),
-    """
-        select repository, workflow
-        from counters.workflow_run_totals
-        group by repository, workflow
-        order by min(coalesce(counted_since, '-infinity')), repository, workflow
-    """,
-)
-RUNNERS = Subject(
-    "runner",
-    ("repository", "runner"),
-    """
-        select repository, runner
-        from counters.job_queue_buckets
-        group by repository, runner
-        order by min(coalesce(counted_since, '-infinity')), repository, runner
-    """,
-)
-SERVICES = Subject(
-    "service",
-    ("service", "environment"),
-    """
-        select service, environment
-        from (
-            select service, environment, counted_since from counters.deployment_totals
-            union all
-            select service, environment, counted_since from counters.rollback_totals
+    @property
+    def query(self) -> str:
+        """A query for everything that is counted; new ones come last, so who has series of their own keeps them."""
+        labels = ", ".join(self.labels)
+        counted = " union all ".join(f"select {labels}, counted_since from counters.{table}" for table in self.counters)
+        return (
+            f"select {labels} from ({counted}) group by {labels} "
+            f"order by min(coalesce(counted_since, '-infinity')), {labels}"
         )
-        group by service, environment
-        order by min(coalesce(counted_since, '-infinity')), service, environment
-    """,
-)
+
+
+WORKFLOWS = Subject("workflow", ("repository", "workflow"), ("workflow_run_totals",))
+RUNNERS = Subject("runner", ("repository", "runner"), ("job_queue_buckets",))
+SERVICES = Subject("service", ("service", "environment"), ("deployment_totals", "rollback_totals"))
 SUBJECTS = (WORKFLOWS, RUNNERS, SERVICES)

@@ -86,18 +86,10 @@ def _row(row: Row) -> tuple[Cell, ...]:
         cell("stands still" if row["is_frozen"] else row["state"], tone="worse" if is_open else ""),
         cell(words.moment(row["fired_at"])),
         cell(words.moment(row["ended_at"]) if not is_open else words.NOTHING),
-        cell(_written(row["value"], row["unit"]), _sample(row["sample_count"])),
-        cell(_written(row["threshold"], row["unit"])),
+        cell(words.amount(row["value"], row["unit"]), _sample(row["sample_count"])),
+        cell(words.amount(row["threshold"], row["unit"])),
         cell(_pages(row["evidence_urls"])),
     )
-
-
-def _written(value: float | None, unit: str | None) -> str:
-    """Return a figure in its unit."""
-    if value is None:
-        return words.NOTHING
-    written = {"ratio": words.ratio, "seconds": words.duration, "usd": words.usd}.get(unit or "", words.rate)
-    return written(value)
 
 
 def _sample(count: int | None) -> str:

@@ -23,28 +23,37 @@ rules as (
     left join seeds.own_alert_rules as own on own.rule = rules.rule
 ),
 
-settled as (
+settled as (  -- decided attempts of the last three days, by when we first saw them settled
     select
         attempts.repository,
         attempts.workflow,
-        conclusions.outcome = 'failure' as is_failure,
-        seen.settled_seen_at > clock.as_of - interval 1 hour as is_of_hour,
         attempts.html_url,
-        row_number() over (
-            partition by attempts.repository, attempts.workflow, conclusions.outcome order by seen.settled_seen_at desc, seen.run_id desc, seen.run_attempt desc
-        ) as place,
-        row_number() over (
-            partition by conclusions.outcome order by seen.settled_seen_at desc, seen.run_id desc, seen.run_attempt desc
-        ) as place_of_all
+        conclusions.outcome,
+        conclusions.outcome = 'failure' as is_failure,
+        seen.run_id,
+        seen.run_attempt,
+        seen.settled_seen_at,
+        seen.settled_seen_at > clock.as_of - interval 1 hour as is_of_hour,
+        seen.settled_seen_at > clock.as_of - interval 6 hours as is_of_six_hours,
+        seen.settled_seen_at > clock.as_of - interval 1 day as is_of_day
     from staging.github_run_attempts as seen
     cross join clock
     inner join marts.run_attempts as attempts on attempts.run_id = seen.run_id and attempts.run_attempt = seen.run_attempt
     inner join seeds.conclusions as conclusions on conclusions.conclusion = attempts.settled_conclusion
     where
-        seen.settled_seen_at > clock.as_of - interval 1 day
+        seen.settled_seen_at > clock.as_of - interval 3 days
         and seen.settled_seen_at <= clock.as_of
         and not attempts.is_late
         and conclusions.outcome in ('success', 'failure')
+),
+
+placed as (  -- those of the last day, the newest first
+    select
+        *,
+        row_number() over (partition by repository, workflow, outcome order by settled_seen_at desc, run_id desc, run_attempt desc) as place,
+        row_number() over (partition by outcome order by settled_seen_at desc, run_id desc, run_attempt desc) as place_of_all
+    from settled
+    where is_of_day
 ),
 
 failures as (
@@ -59,7 +68,7 @@ failures as (
             when repository is null then string_agg(html_url, ' ' order by place_of_all) filter (where is_failure and place_of_all <= 3)
             else string_agg(html_url, ' ' order by place) filter (where is_failure and place <= 3)
         end as evidence_urls
-    from settled
+    from placed
     group by grouping sets ((repository, workflow), ())
     having count(*) > 0
 ),
@@ -78,37 +87,17 @@ failing as (
     inner join rules on rules.rule = 'CICDPipelineFailureRate'
 ),
 
-promised as (  -- decided runs of workflows with an objective
-    select
-        attempts.repository,
-        attempts.workflow,
-        1 - objectives.success_ratio as allowed_ratio,
-        conclusions.outcome = 'failure' as is_failure,
-        seen.settled_seen_at > clock.as_of - interval 1 hour as is_of_hour,
-        seen.settled_seen_at > clock.as_of - interval 6 hours as is_of_six_hours
-    from staging.github_run_attempts as seen
-    cross join clock
-    inner join marts.run_attempts as attempts on attempts.run_id = seen.run_id and attempts.run_attempt = seen.run_attempt
-    inner join seeds.conclusions as conclusions on conclusions.conclusion = attempts.settled_conclusion
-    inner join marts.objectives as objectives
-        on objectives.repository = attempts.repository and objectives.workflow = attempts.workflow
-    where
-        seen.settled_seen_at > clock.as_of - interval 3 days
-        and seen.settled_seen_at <= clock.as_of
-        and not attempts.is_late
-        and conclusions.outcome in ('success', 'failure')
-),
-
 burns as (  -- how many times as often as allowed; of the long windows on enough runs only
     select
         repository,
         workflow,
-        count(*) filter (where is_failure and is_of_hour) / nullif(count(*) filter (where is_of_hour), 0) / min(allowed_ratio) as hour_burn,
+        count(*) filter (where is_failure and is_of_hour) / nullif(count(*) filter (where is_of_hour), 0) / (1 - min(success_ratio)) as hour_burn,
         count(*) filter (where is_of_six_hours) as six_hours_count,
-        count(*) filter (where is_failure and is_of_six_hours) / nullif(count(*) filter (where is_of_six_hours), 0) / min(allowed_ratio) as six_hours_burn,
+        count(*) filter (where is_failure and is_of_six_hours) / nullif(count(*) filter (where is_of_six_hours), 0) / (1 - min(success_ratio)) as six_hours_burn,
         count(*) as run_count,
-        count(*) filter (where is_failure) / count(*) / min(allowed_ratio) as burn
-    from promised
+        count(*) filter (where is_failure) / count(*) / (1 - min(success_ratio)) as burn
+    from settled
+    inner join marts.objectives as objectives using (repository, workflow)
     group by repository, workflow
 ),
 
@@ -142,7 +131,7 @@ slower as (
     select
         day_long.repository,
         day_long.workflow,
-        day_long.run_count,
+        day_long.duration_count as run_count,
         day_long.duration_p95_seconds,
         week_long.duration_p95_seconds as usual_seconds,
         rules.threshold * week_long.duration_p95_seconds as threshold,
@@ -154,11 +143,11 @@ slower as (
     left join slowest on slowest.repository = day_long.repository and slowest.workflow = day_long.workflow
     where
         day_long.time_window = '24h'
-        and day_long.run_count >= rules.min_samples
-        and week_long.run_count >= 2 * rules.min_samples
+        and day_long.duration_count >= rules.min_samples
+        and week_long.duration_count >= 2 * rules.min_samples
 ),
 
-queued as (
+queued as (  -- jobs of the attempts that we first saw settled in the last hour, as marts.job_queue_buckets counts them
     select
         jobs.repository,
         regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g') as runner,
@@ -166,9 +155,16 @@ queued as (
         count(*) filter (where jobs.queue_seconds > 600) as long_count,
         max(jobs.queue_seconds) as longest_seconds,
         max_by(jobs.html_url, jobs.queue_seconds) as evidence_urls
-    from marts.jobs as jobs
+    from staging.github_run_attempts as seen
     cross join clock
-    where jobs.started_at > clock.as_of - interval 1 hour and jobs.started_at <= clock.as_of and jobs.queue_seconds is not null
+    inner join marts.run_attempts as attempts on attempts.run_id = seen.run_id and attempts.run_attempt = seen.run_attempt
+    inner join marts.jobs as jobs on jobs.run_id = seen.run_id and jobs.run_attempt = seen.run_attempt
+    where
+        seen.settled_seen_at > clock.as_of - interval 1 hour
+        and seen.settled_seen_at <= clock.as_of
+        and attempts.outcome <> 'open'
+        and not attempts.is_late
+        and jobs.queue_seconds is not null
     group by jobs.repository, regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g')
 ),
 
@@ -213,28 +209,6 @@ stuck as (
         (epoch_us(clock.as_of) - epoch_us(opened.open_since_at)) / 1000000.0 as open_seconds
     from marts.open_deployments as opened
     cross join clock
-),
-
-asked as (
-    select
-        *,
-        max(last_attempt_at) filter (where rate_limit_remaining is not null) over (partition by source) as newest_answer_at
-    from marts.source_freshness
-),
-
-sources as (
-    select
-        source,
-        max(silent_seconds) as silent_seconds,
-        bool_or(last_success_at is null) as is_never_read,
-        bool_or(is_stale) as is_stale,
-        count(*) as subject_count,
-        count(*) filter (where is_stale) as stale_count,
-        max_by(subject, coalesce(silent_seconds, 1e18)) as most_silent,
-        min(rate_limit_remaining) filter (where last_attempt_at = newest_answer_at) as rate_limit_remaining,
-        min_by(rate_limit, rate_limit_remaining) filter (where last_attempt_at = newest_answer_at) as rate_limit
-    from asked
-    group by source
 ),
 
 verdicts as (
@@ -363,7 +337,7 @@ verdicts as (
     select
         'CICDSourceStale' as rule,
         sources.source as subject,
-        case when not sources.is_never_read then sources.silent_seconds end as value,
+        sources.silent_seconds as value,
         rules.threshold,
         sources.subject_count as sample_count,
         sources.is_stale as is_breached,
@@ -378,8 +352,9 @@ verdicts as (
                     sources.most_silent
                 )
         end as note
-    from sources
+    from marts.sources as sources
     inner join rules on rules.rule = 'CICDSourceStale'
+    where sources.subject_count > 0
     union all by name
     select
         'CICDRateLimitLow' as rule,
@@ -390,7 +365,7 @@ verdicts as (
         sources.rate_limit_remaining < coalesce(rules.threshold * sources.rate_limit, 250) as is_breached,
         sources.source,
         concat(sources.rate_limit_remaining, ' requests left', case when sources.rate_limit is not null then concat(' of ', sources.rate_limit) else '' end) as note
-    from sources
+    from marts.sources as sources
     inner join rules on rules.rule = 'CICDRateLimitLow'
     where sources.rate_limit_remaining is not null
 )

@@ -18,6 +18,7 @@ from phoenix_metrics.defs.messages import tell
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse import landing
+from phoenix_metrics.words import NBSP
 from tests.alerts.published import publish_alerts
 from tests.alerts.receiver import Receiver, closed_port, receiving
 from tests.conftest import rows
@@ -127,7 +128,7 @@ def test_what_slack_is_sent(world: World) -> None:
     section, context = body["blocks"]
     assert section["text"]["text"].splitlines()[0] == f":red_circle: *{body['text']}*"
     assert [field["text"] for field in section["fields"]] == [
-        "*Value*\n25 % (limit 10 %)",
+        f"*Value*\n25.0{NBSP}% (limit 10.0{NBSP}%)",
         "*n*\n40",
         "*Since*\n2026-03-09 11:30 UTC",
     ]
@@ -165,7 +166,7 @@ def test_what_webhooks_are_sent(world: World) -> None:
     [alert] = opened["alerts"]
     times = (alert["startsAt"], alert["endsAt"], resolved["alerts"][0]["endsAt"])
     assert times == ("2026-03-09T12:00:00Z", "0001-01-01T00:00:00Z", "2026-03-09T13:00:00Z")
-    assert alert["annotations"]["value"] == "25 %"
+    assert alert["annotations"]["value"] == f"25.0{NBSP}%"
     assert (resolved["status"], resolved["groupKey"]) == ("resolved", opened["groupKey"])
     assert resolved["alerts"][0]["fingerprint"] == alert["fingerprint"]
 

@@ -54,7 +54,7 @@ def test_open_alerts_come_first(
     show_alerts(tmp_path, 30)
     lines = [line.replace("│", "").split() for line in capsys.readouterr().out.splitlines()[2:-1]]
     assert [line[0] for line in lines] == ["firing", "firing", "silenced", "pending", "resolved"]
-    words = "firing CICDPipelineFailureRate fires 25 % 10 % 40 03-09 07:00 10 of 40 [runs] failed"
+    words = "firing CICDPipelineFailureRate fires 25.0 % 10.0 % 40 03-09 07:00 10 of 40 [runs] failed"
     assert " ".join(lines[0]) == words
     assert lines[1][:4] == ["firing", "(stands", "still)", "CICDPipelineFailureRate"]
     assert " ".join(lines[4]).endswith("40 03-09 11:00 03-09 11:30 10 of 40 [runs] failed")

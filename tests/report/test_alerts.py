@@ -26,6 +26,8 @@ FAILING = Condition(
 QUEUE = Condition("CICDQueueLong", "acme/shop <gpu> | *a*", True, 0.05, 0.5, 20)
 STUCK = Condition("CICDDeploymentStuck", "shop production", True, 1800, 5400, 1)
 BUDGET = Condition("CICDBudgetBurn", "total", True, 40, 66.125, 28)
+BACK = Condition("CICDRollback", "shop production", True, 0, 1, 1)
+BURN = Condition("CICDErrorBudgetBurn", "acme/shop CI", True, 6, 7.338, 24)
 MISSED = Condition("CICDScheduleMissed", "acme/shop Nightly", True, 0, 1, 7)
 
 
@@ -45,6 +47,8 @@ EPISODES = [
     episode(BUDGET, BEGAN - timedelta(days=3), is_frozen=True),  # fires since before
     episode(QUEUE, BEGAN - timedelta(hours=1), BEGAN),  # was over at the first moment of the days
     episode(STUCK, BEGAN + timedelta(days=1), BEGAN + timedelta(days=2)),
+    episode(BACK, BEGAN + timedelta(hours=12), BEGAN + timedelta(hours=13)),
+    episode(BURN, BEGAN + timedelta(hours=10), BEGAN + timedelta(hours=11)),
     episode(MISSED, BEGAN - timedelta(days=2), BEGAN - timedelta(seconds=1)),  # was over before
     episode(QUEUE, None),  # has not fired
 ]
@@ -111,6 +115,26 @@ def test_what_fires_comes_first_and_what_was_over_before_is_left_out(alarmed: Di
             NOTHING,
         ),
         (
+            "CICDRollback",
+            "shop production",
+            "resolved",
+            "16 Nov 2026 12:00 UTC",
+            "16 Nov 2026 13:00 UTC",
+            "1 (n = 1)",
+            "0",
+            NOTHING,
+        ),
+        (
+            "CICDErrorBudgetBurn",
+            "acme/shop CI",
+            "resolved",
+            "16 Nov 2026 10:00 UTC",
+            "16 Nov 2026 11:00 UTC",
+            "7.3 (n = 24)",
+            "6",
+            NOTHING,
+        ),
+        (
             "CICDQueueLong",
             "acme/shop <gpu> | *a*",
             "resolved",
@@ -121,7 +145,7 @@ def test_what_fires_comes_first_and_what_was_over_before_is_left_out(alarmed: Di
             NOTHING,
         ),
     ]
-    assert "4 alerts fired since 16 Nov 2026, or before and still did then; 2 of them fire now." in told_of(alarmed)
+    assert "6 alerts fired since 16 Nov 2026, or before and still did then; 2 of them fire now." in told_of(alarmed)
 
 
 def test_a_quiet_week_says_on_what_that_rests(tmp_path: Path) -> None:
