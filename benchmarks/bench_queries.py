@@ -1,14 +1,16 @@
 """How long readers wait: the questions of dashboard and exporter, and the work of a refresh, on a generated history.
 
-    bench_queries.py [--runs-stored N] [--days N] [--repositories N] [--without-steps]
+    bench_queries.py [--runs-stored N] [--days N] [--repositories N] [--without-steps] [--home DIR]
 
 Writes N runs with their jobs and steps to landing, week after week, and a day more; loads them and builds every mart;
 times that and each of the slowest, a refresh after 1,000 more runs of the last day, and questions to the snapshot (each
 seven times, median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To
-see whether a refresh grows with history, have ten times the runs on ten times the days.
+see whether a refresh grows with history, have ten times the runs on ten times the days. What was built stays where
+--home says, an empty folder, for a dashboard to open.
 """
 
 import argparse
+import contextlib
 import os
 import resource
 import statistics
@@ -63,6 +65,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=90)
     parser.add_argument("--repositories", type=int, default=7)
     parser.add_argument("--without-steps", action="store_true")
+    parser.add_argument("--home", type=Path)
     options = parser.parse_args()
     plan = Plan(
         options.runs_stored,
@@ -73,8 +76,8 @@ def main() -> None:
         part_size=NEWS,
     )
     print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}")
-    with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
-        home = Path(folder)
+    with contextlib.ExitStack() as stack:
+        home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phoenix-bench-")))
         news = land(home, plan)
         show("load", Stopwatch(lambda: refresh(home, only="load")))
         built: dict[str, Stopwatch] = {}
