@@ -1,7 +1,7 @@
 """The dashboard: run with `streamlit run dashboards/app.py`.
 
-The pages are in `views/`: a folder named `pages/` is Streamlit's older kind of navigation, which would win when the
-first visitor of a server arrives by the link of a page.
+The pages are in `views/`, each of which puts a page together from the folders beside it. A folder named `pages/` is
+Streamlit's older kind of navigation, which would win when the first visitor of a server arrives by the link of a page.
 """
 
 import streamlit as st

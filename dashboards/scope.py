@@ -63,6 +63,7 @@ class Scope:
 
     period: Period
     repository: str | None = None
+    team: str | None = None
     workflow: str | None = None
     event: str | None = None
     default_branch_only: bool = True
@@ -83,6 +84,7 @@ class Scope:
             "end": self.period.end,
             "previous_start": self.period.previous.start,
             "previous_end": self.period.previous.end,
+            **({"team": self.team} if self.team else {}),
             **self.filters,
         }
 

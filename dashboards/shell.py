@@ -6,8 +6,7 @@ from pathlib import Path
 import streamlit as st
 
 from dashboards import clock, data
-from dashboards.attention import STALE_AFTER
-from dashboards.scope import Scope
+from dashboards.data import STALE_AFTER
 from phoenix_metrics import words
 
 HERE = Path(__file__).parent
@@ -28,22 +27,6 @@ def draw_header(title: str) -> None:
     if not version:
         _draw_first_steps()
         st.stop()
-
-
-def stop_if_empty(scope: Scope) -> None:
-    """Stop the page with words where no run of the period passes the filters."""
-    if data.run_count(scope):
-        return
-    newest = data.newest_run_at(scope)
-    st.info(
-        f"No runs between {words.moment(scope.period.start)} and {words.moment(scope.period.end)} pass these filters. "
-        + (
-            f"The newest run that does was created on {words.moment(newest)}: choose a longer time range."
-            if newest
-            else "No run at any other time does either: choose other filters."
-        )
-    )
-    st.stop()
 
 
 @st.fragment(run_every=WATCH_SECONDS)

@@ -1,18 +1,19 @@
 """Deliveries: how often changes reach an environment, how fast, whether they held, and what runs where."""
 
-from dashboards import cards, delivery_cards, delivery_notices, delivery_tables, filters, panels
+from dashboards.cards import draw_cards
+from dashboards.deliveries import cards, filters, notices, panels, tables
 
-delivery_notices.stop_if_nothing_delivered()
-delivery_notices.draw_late_servers()
+notices.stop_if_nothing_delivered()
+notices.draw_late_servers()
 
 scope = filters.delivery_scope()
-is_quiet = delivery_notices.say_if_quiet(scope)
+is_quiet = notices.say_if_quiet(scope)
 
 if not is_quiet:
-    cards.draw_cards(delivery_cards.delivery_cards(scope))
-delivery_tables.draw_live(scope)
+    draw_cards(cards.delivery_cards(scope))
+tables.draw_live(scope)
 panels.draw_deployments(scope)
 if not is_quiet:
-    delivery_tables.draw_rollbacks(scope)
-    delivery_tables.draw_recent(scope)
-delivery_tables.draw_completeness(scope)
+    tables.draw_rollbacks(scope)
+    tables.draw_recent(scope)
+tables.draw_completeness(scope)

@@ -2,15 +2,17 @@
 
 import streamlit as st
 
-from dashboards import attention, cards, filters, panels, shell, tables
+from dashboards.cards import draw_cards
+from dashboards.overview import attention, completeness, delivery_line
+from dashboards.runs import cards, filters, notices, panels, tables
 
 attention.draw_attention()
 
-scope = filters.overview_scope()
-shell.stop_if_empty(scope)
+scope = filters.run_scope()
+notices.stop_if_empty(scope)
 
-cards.draw_cards(cards.headline_cards(scope))
-panels.draw_delivery_line(scope)
+draw_cards(cards.headline_cards(scope))
+delivery_line.draw_delivery_line(scope)
 
 left, right = st.columns(2, gap="small")
 with left:
@@ -19,4 +21,4 @@ with right:
     panels.draw_durations(scope)
 
 tables.draw_worst_workflows(scope)
-tables.draw_completeness()
+completeness.draw_completeness()

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from dashboards import cards, filters, panels, shell, tables
+from dashboards.cards import draw_cards
+from dashboards.runs import cards, filters, notices, panels, tables
 
 scope = filters.workflow_scope()
-shell.stop_if_empty(scope)
+notices.stop_if_empty(scope)
 
-cards.draw_cards(cards.headline_cards(scope))
+draw_cards(cards.headline_cards(scope))
 panels.draw_last_runs(scope)
 
 left, right = st.columns(2, gap="small")

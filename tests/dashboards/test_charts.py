@@ -6,8 +6,10 @@ import pandas as pd
 import pytest
 
 from dashboards import charts
-from dashboards.attention import failing_notices, source_notices
 from dashboards.cards import change
+from dashboards.deliveries.figures import deployments_over_weeks
+from dashboards.overview.attention import failing_notices, source_notices
+from dashboards.runs import figures
 from dashboards.scope import last
 from phoenix_metrics import words
 
@@ -33,26 +35,26 @@ def course() -> pd.DataFrame:
 
 def test_days_without_runs_break_the_line() -> None:
     """A day without runs is a gap in the line of the success ratio, not a zero."""
-    line = charts.success_over_time(course(), 0.1).data[0]
+    line = figures.success_over_time(course(), 0.1).data[0]
     assert [None if pd.isna(value) else value for value in line.y] == [0.75, 0.0, None, None, None, None, 1.0]
     assert line.connectgaps is False
 
 
 def test_hover_says_what_a_ratio_rests_on() -> None:
     """Hovering a day shows the ratio with its numerator and denominator."""
-    hover = charts.success_over_time(course(), 0.1).data[0].hovertext[0].replace(words.NBSP, " ")
+    hover = figures.success_over_time(course(), 0.1).data[0].hovertext[0].replace(words.NBSP, " ")
     assert hover == "<b>75.0 %</b> successful<br>15 of 20 runs"
 
 
 def test_few_samples_are_hollow() -> None:
     """A percentile of fewer than 20 runs is a hollow point."""
-    symbols = charts.duration_over_time(course()).data[1].marker.symbol
+    symbols = figures.duration_over_time(course()).data[1].marker.symbol
     assert (symbols[0], symbols[1]) == ("circle", "circle-open")
 
 
 def test_outcomes_differ_by_pattern_too() -> None:
     """Stacked outcomes differ by pattern as well as by colour, and those that never occur are left out."""
-    bars = charts.outcomes_over_time(course()).data
+    bars = figures.outcomes_over_time(course()).data
     assert [bar.name for bar in bars] == ["✓ success", "✗ failure", "⊘ cancelled"]
     assert len({bar.marker.pattern.shape for bar in bars}) == 3
 
@@ -71,7 +73,7 @@ def test_run_bars_link_and_escape() -> None:
             "html_url": ["https://github.com/acme/shop/actions/runs/1", None],
         }
     )
-    bars = charts.run_bars(runs).data[0]
+    bars = figures.run_bars(runs).data[0]
     assert bars.text[0].startswith('<a href="https://github.com/acme/shop/actions/runs/1"')
     assert (bars.text[0][-5:], bars.text[1]) == ("✗</a>", "…")
     assert list(bars.y) == [61, 0]
@@ -83,9 +85,9 @@ def test_figures_survive_empty_columns() -> None:
     """Columns that are empty throughout draw empty figures, not errors."""
     nothing = pd.DataFrame(columns=course().columns, index=DAYS, dtype="float64")
     for figure in (
-        charts.success_over_time(nothing, 0.1),
-        charts.duration_over_time(nothing, with_p99=True),
-        charts.outcomes_over_time(nothing),
+        figures.success_over_time(nothing, 0.1),
+        figures.duration_over_time(nothing, with_p99=True),
+        figures.outcomes_over_time(nothing),
     ):
         assert figure.to_dict()
 
@@ -209,7 +211,7 @@ def test_deployments_are_told_apart_without_colour() -> None:
     weeks = pd.date_range("2026-11-02", periods=3, freq="7D")
     counts = {"held_count": [2, 0, 3], "change_failure_count": [1, 0, 0], "undecided_count": [0, 0, 0]}
     frame = pd.DataFrame({**counts, "all_count": [3, 0, 3]}, index=weeks)
-    figure = charts.deployments_over_weeks(frame)
+    figure = deployments_over_weeks(frame)
     assert [bars.name for bars in figure.data] == ["✓ succeeded and held", "✗ change failure"]
     assert len({bars.marker.pattern.shape for bars in figure.data}) == 2
     assert list(figure.layout.xaxis.ticktext) == ["2 Nov", "9 Nov", "16 Nov"]

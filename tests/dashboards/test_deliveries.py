@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.delivery_cards import weeks_known
-from dashboards.delivery_tables import cell
+from dashboards.deliveries.cards import weeks_known
+from dashboards.deliveries.tables import cell
 from dashboards.scope import last
 from phoenix_metrics import words
 from tests.conftest import read
@@ -195,7 +195,7 @@ def test_unknown_environment_is_said_not_replaced(visit: Visit, delivering_home:
     for name in ("environment", "service"):
         app = visit(delivering_home, "deliveries", **{name: "moon"})
         assert not app.metric
-        assert f"No deployment is known of the {name} **moon**" in text(app)
+        assert f"No {name} **moon** is known" in text(app)
 
 
 def test_a_range_of_other_pages_is_no_error(visit: Visit, delivering_home: Path) -> None:
@@ -206,7 +206,7 @@ def test_a_range_of_other_pages_is_no_error(visit: Visit, delivering_home: Path)
 def test_late_argocd_is_said(visit: Visit, delivering_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that was last read long before the page was published is called stale; a fresh one is not."""
     assert not visit(delivering_home, "deliveries").warning
-    monkeypatch.setattr("dashboards.delivery_notices.STALE_AFTER", timedelta(0))
+    monkeypatch.setattr("dashboards.deliveries.notices.STALE_AFTER", timedelta(0))
     assert "What Argo CD argocd tells is stale" in text(visit(delivering_home, "deliveries"))
 
 

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, deliveries
-from dashboards.delivery_cards import summed
+from dashboards import data
+from dashboards.deliveries import questions
+from dashboards.deliveries.cards import summed
 from dashboards.scope import DeliveryScope
 from dashboards.tables import draw, number
 from phoenix_metrics import words
@@ -16,7 +17,7 @@ RECENT_DEPLOYMENTS = 50
 
 def draw_live(scope: DeliveryScope) -> None:
     """Draw which version of each service runs in which environment, and each application a click away."""
-    frame = deliveries.live(scope)
+    frame = questions.live(scope)
     st.subheader("What runs where now", help=data.definition_of("environments") + " All environments, times in UTC.")
     if frame.empty:
         st.caption("No version is known to run anywhere.")
@@ -73,7 +74,7 @@ def faults(row: Any) -> list[str]:
 
 def draw_rollbacks(scope: DeliveryScope) -> None:
     """Draw what went back in the period, with the evidence for it."""
-    frame = deliveries.rollbacks(scope)
+    frame = questions.rollbacks(scope)
     st.subheader("Rollbacks", help=data.definition_of("rollbacks"))
     if frame.empty:
         st.caption(f"Nothing went back in {words.plain(scope.environment)} in this period.")
@@ -110,7 +111,7 @@ def draw_rollbacks(scope: DeliveryScope) -> None:
 
 def draw_recent(scope: DeliveryScope) -> None:
     """Draw the newest deployments of the period, each operation once."""
-    frame = deliveries.recent(scope, RECENT_DEPLOYMENTS)
+    frame = questions.recent(scope, RECENT_DEPLOYMENTS)
     st.subheader(
         "Recent deployments",
         help=f"The newest {RECENT_DEPLOYMENTS} of the period. " + data.definition_of("deployments"),
@@ -160,7 +161,7 @@ def draw_completeness(scope: DeliveryScope) -> None:
     """Say how much of the deliveries is known, why lead times are missing, and what of Argo CD is lost."""
     st.subheader("How complete this is", help=data.definition_of("data_health"))
     st.markdown("\n".join(f"- {sentence}" for sentence in completeness(scope)))
-    gaps, sources = deliveries.lead_time_gaps(scope), deliveries.sources()
+    gaps, sources = questions.lead_time_gaps(scope), questions.sources()
     with st.expander(f"{words.counted(gaps['delivery_count'].sum(), scope.noun)} without a lead time, and why"):
         _draw_gaps(gaps)
     if not sources.empty:
@@ -170,7 +171,7 @@ def draw_completeness(scope: DeliveryScope) -> None:
 
 def completeness(scope: DeliveryScope) -> list[str]:
     """Return in sentences how much of the period's deliveries and of Argo CD is known."""
-    now, sources = summed(scope), deliveries.sources()
+    now, sources = summed(scope), questions.sources()
     all_count, timed = now["delivery_count"], now["lead_time_count"]
     unattributed, by_revision = now["unattributed_count"], now["revision_basis_count"]
     said = []

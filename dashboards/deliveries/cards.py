@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from dashboards import data, deliveries
+from dashboards import data
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
+from dashboards.deliveries import questions
 from dashboards.scope import BOTH_PERIODS, DeliveryScope, Period
 from phoenix_metrics import words
 
@@ -15,9 +16,9 @@ _WEEK = timedelta(weeks=1)
 
 def delivery_cards(scope: DeliveryScope) -> list[Card]:
     """Return the headline cards, from the totals of both periods and the course through the current one."""
-    totals = _joined(scope, deliveries.BY_PERIOD).set_index("period").reindex(list(BOTH_PERIODS))
+    totals = _joined(scope, questions.BY_PERIOD).set_index("period").reindex(list(BOTH_PERIODS))
     now, before = totals.loc["current"], totals.loc["previous"]
-    course = _joined(scope, deliveries.BY_BUCKET).set_index("bucket").reindex(scope.buckets)
+    course = _joined(scope, questions.BY_BUCKET).set_index("bucket").reindex(scope.buckets)
     return [
         _frequency_card(scope, now, before, course),
         _failure_card(scope, now, before, course),
@@ -30,7 +31,7 @@ def delivery_cards(scope: DeliveryScope) -> list[Card]:
 
 def summed(scope: DeliveryScope) -> pd.Series:
     """Return the counts of the current period, 0 where nothing happened."""
-    totals = deliveries.summary(scope, deliveries.BY_PERIOD).set_index("period").reindex(["current"])
+    totals = questions.summary(scope, questions.BY_PERIOD).set_index("period").reindex(["current"])
     return totals.loc["current"].fillna(0)
 
 
@@ -39,7 +40,7 @@ def sentence(scope: DeliveryScope) -> str | None:
     now = summed(scope)
     if not now["sync_count"]:
         return None
-    back = deliveries.rollback_summary(scope, deliveries.BY_PERIOD).set_index("period")["rollback_count"]
+    back = questions.rollback_summary(scope, questions.BY_PERIOD).set_index("period")["rollback_count"]
     went_back = int(back.get("current", 0))
     return (
         f"**{words.counted(now['sync_count'], 'deployment')}** to {words.plain(scope.environment)} of all repositories "
@@ -56,7 +57,7 @@ def weeks_known(period: Period, known_since: datetime | None) -> float | None:
 
 
 def _frequency_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
-    since = deliveries.known_since(scope)
+    since = questions.known_since(scope)
     known, known_before = weeks_known(scope.period, since), weeks_known(scope.period.previous, since)
     per_week = number_in(now, "sync_count") / known if known else None
     is_comparable = since is not None and since <= scope.period.previous.start
@@ -126,7 +127,7 @@ def _recovery_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> C
 
 
 def _rollback_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
-    since = deliveries.known_since(scope)
+    since = questions.known_since(scope)
     is_comparable = since is not None and since <= scope.period.previous.start
     automated = number_in(now, "automated_count")
     return Card(
@@ -158,7 +159,7 @@ def _rework_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course
 
 
 def _joined(scope: DeliveryScope, by: str) -> pd.DataFrame:
-    return deliveries.summary(scope, by).merge(deliveries.rollback_summary(scope, by), on=by, how="outer")
+    return questions.summary(scope, by).merge(questions.rollback_summary(scope, by), on=by, how="outer")
 
 
 def _ratio_change(now: pd.Series, before: pd.Series, part: str) -> Change:

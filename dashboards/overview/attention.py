@@ -1,18 +1,18 @@
 """What needs attention now, as sentences: failing workflows and sources whose data is incomplete or late."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from html import escape
 
 import pandas as pd
 import streamlit as st
 
 from dashboards import data
-from dashboards.filters import workflow_address
+from dashboards.data import STALE_AFTER
+from dashboards.filters import address
+from dashboards.overview import questions
 from dashboards.scope import ALL_BRANCHES
 from phoenix_metrics.words import count, counted, moment, plain, ratio
 
-STALE_AFTER = timedelta(minutes=30)
 SHOWN = 5
 
 _WINDOWS = {"1h": "the last hour", "24h": "the last 24 hours"}
@@ -40,7 +40,7 @@ def draw_attention() -> None:
     """Draw what needs attention now, whatever the filters of the page say, or that nothing does."""
     settings = data.settings()
     limit, min_runs = ratio(settings.failure_ratio), settings.failure_min_runs
-    failing = failing_notices(data.failing_workflows(settings.failure_ratio, min_runs))
+    failing = failing_notices(questions.failing_workflows(settings.failure_ratio, min_runs))
     rule = (
         f"Workflows that failed in more than {limit} of their runs in the last hour or day, where they had at least "
         f"{min_runs}, and sources whose data is late or incomplete. Counts every branch, whatever is filtered below."
@@ -116,5 +116,5 @@ def _draw_notices(notices: list[Notice], sign: str) -> None:
 
 def _link(repository: str, workflow: str) -> str:
     """Return a link that loads the page anew: st.page_link loses query parameters that widgets of this page bind."""
-    address = workflow_address(repository, workflow, {"range": "24 h", "branch": ALL_BRANCHES})
-    return f'<a href="{escape(address)}" target="_self">{escape(f"{repository} · {workflow}")}</a>'
+    link = address("workflow", repository=repository, workflow=workflow, range="24 h", branch=ALL_BRANCHES)
+    return f'<a href="{escape(link)}" target="_self">{escape(f"{repository} · {workflow}")}</a>'

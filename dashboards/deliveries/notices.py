@@ -3,17 +3,18 @@
 import pandas as pd
 import streamlit as st
 
-from dashboards import data, deliveries
-from dashboards.attention import STALE_AFTER
+from dashboards import data
+from dashboards.data import STALE_AFTER
+from dashboards.deliveries import questions
 from dashboards.scope import DeliveryScope
 from phoenix_metrics import words
 
 
 def stop_if_nothing_delivered() -> None:
     """Stop the page with words where no deployment is known at all, saying what would tell of one."""
-    if deliveries.environments():
+    if questions.environments():
         return
-    servers = deliveries.sources()
+    servers = questions.sources()
     servers = servers[servers["source"] == "argocd"]
     if servers.empty:
         st.header("No Argo CD is read yet")
@@ -39,10 +40,10 @@ def stop_if_nothing_delivered() -> None:
 
 def say_if_quiet(scope: DeliveryScope) -> bool:
     """Say so where no deployment of the period passes the filters; return whether that is so."""
-    summary = deliveries.summary(scope, deliveries.BY_PERIOD)
+    summary = questions.summary(scope, questions.BY_PERIOD)
     if summary.loc[summary["period"] == "current", "delivery_count"].sum():
         return False
-    newest = deliveries.newest_at(scope)
+    newest = questions.newest_at(scope)
     what = words.plain(scope.service or "anything") + (f" of team {words.plain(scope.team)}" if scope.team else "")
     st.info(
         f"No deployment of {what} to {words.plain(scope.environment)} began between "
@@ -58,7 +59,7 @@ def say_if_quiet(scope: DeliveryScope) -> bool:
 
 def draw_late_servers() -> None:
     """Warn of Argo CD servers that were not read well or for long, since what happens there is then not here."""
-    sources = deliveries.sources()
+    sources = questions.sources()
     published = data.snapshot().published_at.replace(tzinfo=None)
     for server in sources[sources["source"] == "argocd"].itertuples():
         name, success = words.plain(server.subject), server.last_success_at
