@@ -14,7 +14,7 @@ from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import scalar, transaction
 
-PART_SIZE = 250_000  # attempts whose rows are made at once: bounds the memory of building a long history anew
+PART_SIZE = 100_000  # attempts whose rows are made at once: bounds the memory of building a long history anew
 
 _NARROWED_BY = {  # the first of these columns that a table has tells which of its rows are read
     "day": ("day", "run_id"),
