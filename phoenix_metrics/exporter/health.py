@@ -1,6 +1,6 @@
 """The exporter's own health."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
@@ -45,6 +45,28 @@ class HealthCollector(Collector):
                 value=view.figures.read_seconds,
             )
             yield _folded(view.figures)
+
+
+class PushCollector(Collector):
+    """When a collector last took everything; 0 before the first time.
+
+    phoenix_otlp_last_success_timestamp_seconds 1.7e+09
+    """
+
+    def __init__(self, pushed_at: Callable[[], float]) -> None:
+        self._pushed_at = pushed_at
+
+    def describe(self) -> list[Metric]:
+        """Return nothing, as the others do."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the moment."""
+        yield GaugeMetricFamily(
+            "phoenix_otlp_last_success_timestamp_seconds",
+            "When the OTLP collector last took all metrics (PHOENIX_OTLP_ENDPOINT); 0 if it never did.",
+            value=self._pushed_at(),
+        )
 
 
 def _folded(figures: Figures) -> Metric:

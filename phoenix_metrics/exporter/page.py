@@ -15,7 +15,7 @@ from phoenix_metrics.exporter.deployment_durations import DeploymentDurationsCol
 from phoenix_metrics.exporter.deployments import DeploymentsCollector
 from phoenix_metrics.exporter.durations import DurationsCollector
 from phoenix_metrics.exporter.figures import Follower, View
-from phoenix_metrics.exporter.health import HealthCollector
+from phoenix_metrics.exporter.health import HealthCollector, PushCollector
 from phoenix_metrics.exporter.objectives import ObjectivesCollector
 from phoenix_metrics.exporter.open_deployments import OpenDeploymentsCollector
 from phoenix_metrics.exporter.otel import OTEL_COLLECTORS
@@ -62,15 +62,19 @@ class Page:
         *,
         limit: int = LIMIT,
         otel_names: bool = False,
+        is_pushed: bool = False,
     ) -> None:
         self._lock = threading.Lock()
         collectors = (*COLLECTORS, *OTEL_COLLECTORS) if otel_names else COLLECTORS
         self._follower = Follower(reader, [collector.query for collector in collectors], limit, clock)
         self._registry = CollectorRegistry()
         self._registry.register(HealthCollector(self._follower))
+        if is_pushed:
+            self._registry.register(PushCollector(lambda: self._pushed_at))
         for collector in collectors:
             self._registry.register(collector(self._follower))
-        self._view: View | None = None
+        self._pushed_at = 0.0
+        self._written: tuple[View, float] | None = None
         self._texts: dict[str, bytes] = {}  # by content type
         self._encoders: dict[str, Callable[[Collector], bytes]] = {}  # of the formats that were asked for
 
@@ -93,6 +97,21 @@ class Page:
         with self._lock:
             self._write()
 
+    @property
+    def view(self) -> View:
+        """What is served now."""
+        return self._follower.view
+
+    def families(self) -> list[Metric]:
+        """Return the metrics that the page of what is published now is made of."""
+        with self._lock:
+            self._follower.refresh()
+            return list(self._registry.collect())
+
+    def note_push(self, at: float) -> None:
+        """Take down when a collector took the metrics (seconds since 1970); the next refresh writes it."""
+        self._pushed_at = at
+
     def is_ready(self) -> bool:
         """Whether the figures of a snapshot are served."""
         if self._follower.view.figures is None:
@@ -100,11 +119,11 @@ class Page:
         return self._follower.view.figures is not None
 
     def _write(self) -> None:
-        view = self._follower.refresh()
+        state = (self._follower.refresh(), self._pushed_at)
         for content_type, encode in self._encoders.items():
-            if view != self._view or content_type not in self._texts:
+            if state != self._written or content_type not in self._texts:
                 self._texts[content_type] = encode(self._registry)
-        self._view = view
+        self._written = state
 
 
 class _WithoutCreated(Collector):

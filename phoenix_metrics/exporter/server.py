@@ -10,13 +10,16 @@ from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from phoenix_metrics.errors import PhoenixError
 from phoenix_metrics.exporter.page import Page
 from phoenix_metrics.settings import Settings
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
+
+if TYPE_CHECKING:
+    from phoenix_metrics.exporter.push import Pusher
 
 REFRESH_SECONDS = 1  # between two looks at a small file
 STOP_SECONDS = 0.1  # between two looks whether to stop
@@ -29,7 +32,7 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve `/metrics`, `/healthz` and `/readyz` until SIGTERM or SIGINT.
 
-    Raises PhoenixError when the address cannot be listened on.
+    Raises PhoenixError when the address cannot be listened on, or a collector is set and the extra for it is missing.
     """
     told: SimpleQueue[int] = SimpleQueue()  # an Event's lock may be held where the signal comes
     previous = {
@@ -47,19 +50,29 @@ def serve(settings: Settings) -> None:
 def running(settings: Settings) -> Iterator[None]:
     """Answer requests for as long as the block runs, and let those under way end."""
     reader = SnapshotReader(settings.home)
-    page = Page(reader, limit=settings.exporter_limit, otel_names=settings.otel_names)
+    page = Page(
+        reader,
+        limit=settings.exporter_limit,
+        otel_names=settings.otel_names,
+        is_pushed=settings.otlp_endpoint is not None,
+    )
+    pusher = _pusher(settings, page)
     server = _listen(settings, page)
     stopped = threading.Event()
     threads = [
         threading.Thread(target=server.serve_forever, args=(STOP_SECONDS,), name="exporter"),
         threading.Thread(target=keep_fresh, args=(page, stopped), name="snapshots"),
     ]
+    if pusher:
+        threading.Thread(target=pusher.run, args=(stopped,), name="pushes", daemon=True).start()  # nobody waits for it
     for thread in threads:
         thread.start()
     try:
         yield
     finally:
         stopped.set()
+        if pusher:
+            pusher.close()
         server.shutdown()
         for thread in threads:
             thread.join()
@@ -135,6 +148,19 @@ def _wait(told: SimpleQueue[int]) -> None:
         with suppress(Empty):
             told.get(timeout=STOP_SECONDS)
             return
+
+
+def _pusher(settings: Settings, page: Page) -> "Pusher | None":
+    if settings.otlp_endpoint is None:
+        return None
+    try:
+        from phoenix_metrics.exporter.push import Pusher  # noqa: PLC0415  # needs the extra otlp
+    except ModuleNotFoundError as error:
+        raise PhoenixError(
+            f"PHOENIX_OTLP_ENDPOINT is set, but {error.name} is not installed; install the extra otlp "
+            "(pip install 'phoenix-metrics[otlp]', in a checkout pip install -e '.[otlp]') or unset it"
+        ) from error
+    return Pusher(page, settings.otlp_endpoint, settings.otlp_header_values)
 
 
 def _listen(settings: Settings, page: Page) -> Server:

@@ -41,6 +41,7 @@ from phoenix_metrics.settings.values import (
     Context,
     Folder,
     Globs,
+    Headers,
     Images,
     Minutes,
     Names,
@@ -53,6 +54,7 @@ from phoenix_metrics.settings.values import (
     Webhook,
     Webhooks,
     Words,
+    headers_of,
 )
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -64,6 +66,7 @@ _SECRETS = (
     "argocd_webhook_secret",
     "slack_webhook",
     "alert_webhooks",
+    "otlp_headers",
 )
 _SERVER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -89,6 +92,10 @@ class Settings(BaseSettings):
     otel_names: bool = Field(
         False, description="whether the exporter also uses the names of OpenTelemetry's conventions for CI/CD"
     )
+    otlp_endpoint: Url | None = Field(
+        None, description="OTLP collector that the exporter also sends its metrics to, by HTTP; needs the extra otlp"
+    )
+    otlp_headers: Headers = Field(None, description="headers for it: name=value, comma-separated, percent-encoded")
     dagster_port: Port = Field(3000, description="port of Dagster's web page")
     webhook_port: Port = Field(9470, description="port of the webhook receiver")
     demo_port: Port = Field(8990, description="port of the demo organisation")
@@ -228,6 +235,11 @@ class Settings(BaseSettings):
             return self.delivery_images
         owners = {name.partition("/")[0].lower() for name in (*self.github_repositories, *self.github_organizations)}
         return tuple(f"ghcr.io/{owner}/" for owner in sorted(owners))
+
+    @property
+    def otlp_header_values(self) -> dict[str, str]:
+        """The headers that go with each push."""
+        return headers_of(self.otlp_headers.get_secret_value()) if self.otlp_headers is not None else {}
 
     def since_at(self, now: datetime) -> datetime:
         """Return the moment the first sync reaches back to, as of now (UTC)."""

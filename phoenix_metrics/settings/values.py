@@ -6,6 +6,7 @@ from decimal import Decimal
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -15,6 +16,7 @@ from pydantic_settings import NoDecode
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 # What goes with the runs.
 CONTEXT = ("releases", "pull_requests", "deployments", "annotations", "rules", "runners", "billing", "workflow_files")
+_HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
 _SKU = re.compile(r"[a-z0-9_]+")
@@ -168,6 +170,25 @@ def _is_address(text: str) -> bool:
     return True
 
 
+def headers_of(text: str) -> dict[str, str]:
+    """Return HTTP headers written as `name=value,name=value`, where values may have percent escapes.
+
+    Raises ValueError, without the text in it, when they are not.
+    """
+    found = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, equals, value = part.partition("=")
+        found[name.strip()] = decoded = unquote(value.strip())
+        if not (equals and _HEADER.fullmatch(name.strip()) and decoded.isascii() and decoded.isprintable()):
+            raise ValueError("HTTP headers as name=value, comma-separated, such as Authorization=Bearer%20abc")
+    return found
+
+
+def _headers(value: SecretStr | None) -> SecretStr | None:
+    headers_of(value.get_secret_value() if value is not None else "")
+    return value
+
+
 def _moment(value: datetime) -> datetime:
     return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
@@ -191,6 +212,7 @@ Since = Annotated[date | timedelta, BeforeValidator(_since)]
 Url = Annotated[str, BeforeValidator(_url)]
 Webhook = Annotated[SecretStr | None, AfterValidator(_webhook)]
 Webhooks = Annotated[SecretStr | None, AfterValidator(_webhooks)]
+Headers = Annotated[SecretStr | None, AfterValidator(_headers)]
 Moment = Annotated[datetime, AfterValidator(_moment)]
 Minutes = Annotated[int, AfterValidator(_divisor_of_hour)]
 Port = Annotated[int, Field(ge=1, le=65535)]

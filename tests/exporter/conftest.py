@@ -28,9 +28,10 @@ def page_of() -> Iterator[Callable[..., Page]]:
         clock: Callable[[], datetime] = lambda: NOW + timedelta(minutes=10),
         limit: int = LIMIT,
         otel_names: bool = False,
+        is_pushed: bool = False,
     ) -> Page:
         readers.append(SnapshotReader(home))
-        return Page(readers[-1], clock, limit=limit, otel_names=otel_names)
+        return Page(readers[-1], clock, limit=limit, otel_names=otel_names, is_pushed=is_pushed)
 
     yield make
     for reader in readers:
