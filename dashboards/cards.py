@@ -53,9 +53,14 @@ def change(
     difference: Callable[[float], str],
     *,
     is_firm: bool,
-    is_more_better: bool = False,
+    is_evident: bool | None = True,
+    is_more_better: bool | None = False,
 ) -> Change:
-    """Say how a number moved; without a verdict where it hardly did or where a period holds too little to judge."""
+    """Say how a number moved, better or worse; without a verdict where a period holds too little or chance may do it.
+
+    `is_evident` says whether more than chance moved it, None where the samples do not tell; `is_more_better` is None
+    where neither is better.
+    """
     if pd.isna(now):
         return Change("no value in this period", "", "gray", "off")
     if pd.isna(before):
@@ -64,12 +69,22 @@ def change(
     if moved == difference(0):
         return Change("no change", f"from {written(before)}", "gray", "off")
     arrow: Literal["up", "down"] = "up" if now > before else "down"
-    if not is_firm:
-        return Change(moved, f"few samples, was {written(before)}", "gray", arrow)
-    if abs(now - before) < STEADY * before:
-        return Change(moved, f"about the same, was {written(before)}", "gray", arrow)
+    if is_more_better is None:
+        return Change(moved, f"was {written(before)}", "gray", arrow)
+    doubt = _doubt(now, before, is_firm=is_firm, is_evident=is_evident)
+    if doubt:
+        return Change(moved, f"{doubt}, was {written(before)}", "gray", arrow)
     verdict, tone = _BETTER if (arrow == "up") == is_more_better else _WORSE
     return Change(moved, f"{verdict}, was {written(before)}", tone, arrow)
+
+
+def _doubt(now: float, before: float, *, is_firm: bool, is_evident: bool | None) -> str:
+    """Say why a move is neither better nor worse, "" if it is one of them."""
+    if not is_firm or is_evident is None:
+        return "few samples"
+    if abs(now - before) < STEADY * before:
+        return "about the same"
+    return "" if is_evident else "within chance"
 
 
 def ratio_in(row: pd.Series, part: str, whole: str) -> float | None:

@@ -14,7 +14,7 @@ from dashboards.filters import address
 @contextmanager
 def panel(title: str, meaning: str) -> Iterator[None]:
     """Draw a box with a title and what it means; whatever is asked of the snapshot inside is shown as SQL."""
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", height="stretch"):
         head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
         head.subheader(title, help=meaning)
         with data.listening() as queries:
@@ -29,8 +29,12 @@ def draw(figure: go.Figure, alt: str) -> None:
     st.plotly_chart(figure, config=charts.NO_TOOLBAR, alt=alt)
 
 
+def draw_link(label: str, page: str, **chosen: str) -> None:
+    """Draw a link to a page with some filters chosen: st.page_link loses parameters that widgets of this page bind."""
+    st.html(f'<a class="more" href="{escape(address(page, **chosen))}" target="_self">{escape(label)}</a>')
+
+
 def _draw_queries(queries: list[str]) -> None:
     for query in queries:
         st.code(query, language="sql", wrap_lines=True)
-        link = address("sql", query=query)
-        st.html(f'<a href="{escape(link)}" target="_self">Open in the SQL page</a>')
+        draw_link("Open in the SQL page", "sql", query=query)

@@ -44,9 +44,10 @@ def _draw_title(title: str, now: datetime) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="header"):
         st.title(title, width="content", anchor=False)
         st.caption(
-            f"Data as of {words.moment(published)}, {words.age(now - published)}",
+            f"Data as of {clock.moment(published)}, {words.age(now - published)}",
             width="content",
-            help="When the data on this page was published. A newer one appears by itself. All times are UTC.",
+            help=f"When the data on this page was published: {words.moment(published)}. A newer one appears by itself. "
+            f"Moments are in your time zone, {clock.zone().key}; days and time ranges are UTC's.",
         )
 
 
@@ -57,7 +58,7 @@ def _draw_staleness(success: datetime | None, now: datetime) -> None:
     span = now - success.replace(tzinfo=UTC)
     if span > STALE_AFTER:
         st.warning(
-            f"**This data is stale.** A source was last read in full {words.age(span)}, at {words.moment(success)}. "
+            f"**This data is stale.** A source was last read in full {words.age(span)}, at {clock.moment(success)}. "
             "What happened since is not on this page. Run `phoenix doctor` to see what is wrong."
         )
 

@@ -35,20 +35,6 @@ def summed(scope: DeliveryScope) -> pd.Series:
     return totals.loc["current"].fillna(0)
 
 
-def sentence(scope: DeliveryScope) -> str | None:
-    """Return deployments and the share of them that went back in a sentence, None where nothing was deployed."""
-    now = summed(scope)
-    if not now["sync_count"]:
-        return None
-    back = questions.rollback_summary(scope, questions.BY_PERIOD).set_index("period")["rollback_count"]
-    went_back = int(back.get("current", 0))
-    return (
-        f"**{words.counted(now['sync_count'], 'deployment')}** to {words.plain(scope.environment)} of all repositories "
-        f"in this time range, **{words.counted(went_back, 'rollback')}** "
-        f"({words.ratio(went_back / now['sync_count'])})."
-    )
-
-
 def weeks_known(period: Period, known_since: datetime | None) -> float | None:
     """Return the weeks of a period in which deployments are known at all, no fewer than one; None if it lies before."""
     if known_since is None or known_since >= period.end:

@@ -1,12 +1,13 @@
-"""What needs attention now, as sentences: failing workflows and sources whose data is incomplete or late."""
+"""What needs attention now, as sentences: failing workflows, other alerts, and sources that are incomplete or late."""
 
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from dashboards import data
+from dashboards import clock, data
 from dashboards.data import STALE_AFTER
 from dashboards.filters import address
 from dashboards.overview import questions
@@ -29,11 +30,11 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Notice:
-    """One thing to look at: a sentence in Markdown, and the workflow it is about, if any."""
+    """One thing to look at: a sentence in Markdown, and what it is about with its page's address, if it has one."""
 
     sentence: str
-    repository: str | None = None
-    workflow: str | None = None
+    label: str = ""
+    link: str = ""
 
 
 def draw_attention() -> None:
@@ -43,7 +44,8 @@ def draw_attention() -> None:
     failing = failing_notices(questions.failing_workflows(settings.failure_ratio, min_runs))
     rule = (
         f"Workflows that failed in more than {limit} of their runs in the last hour or day, where they had at least "
-        f"{min_runs}, and sources whose data is late or incomplete. Counts every branch, whatever is filtered below."
+        f"{min_runs}, other alerts that fire, and sources whose data is late or incomplete. Counts every branch, "
+        "whatever is filtered below: what is above the filters is now, what is below them is of the time range."
     )
     with st.container(border=True, gap="xsmall", key="attention"):
         st.subheader("What needs attention now", help=rule)
@@ -53,6 +55,7 @@ def draw_attention() -> None:
                 f"where it had at least {min_runs}."
             )
         _draw_notices(failing, ":red[✗]")
+        _draw_notices(alert_notices(questions.open_alerts()), ":red[▲]")
         _draw_notices(source_notices(data.health()), ":orange[▲]")
 
 
@@ -63,11 +66,34 @@ def failing_notices(windows: pd.DataFrame) -> list[Notice]:
         Notice(
             f"{count(row.failure_count)} of {counted(row.run_count, 'run')} in {_WINDOWS[row.time_window]} failed: "
             f"**{ratio(row.failure_ratio)}**",
-            row.repository,
-            row.workflow,
+            f"{row.repository} · {row.workflow}",
+            address("workflow", repository=row.repository, workflow=row.workflow, range="24 h", branch=ALL_BRANCHES),
         )
         for row in worst.itertuples()
     ]
+
+
+def alert_notices(alerts: pd.DataFrame) -> list[Notice]:
+    """Say what else fires, in the words of its alert, with since when and a link to the page it is about."""
+    return [
+        Notice(
+            f"{plain(row.note if isinstance(row.note, str) else row.rule)}, since {clock.moment(row.started_at)}",
+            "all pipelines" if row.subject == "all" else row.subject,
+            _page_of(row),
+        )
+        for row in alerts.itertuples()
+    ]
+
+
+def _page_of(alert: Any) -> str:
+    """Return the address of the page about what an alert is about, as its messages link it."""
+    named = {name: getattr(alert, name) for name in ("repository", "workflow", "service", "environment")}
+    named = {name: value for name, value in named.items() if isinstance(value, str)}
+    if "workflow" in named:
+        return address("workflow", **named, branch=ALL_BRANCHES)
+    if "environment" in named:
+        return address("deliveries", **named)
+    return "cost" if isinstance(alert.budget, str) else "alerts"
 
 
 def source_notices(health: pd.DataFrame) -> list[Notice]:
@@ -107,14 +133,8 @@ def _draw_notices(notices: list[Notice], sign: str) -> None:
     for notice in notices[:SHOWN]:
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             st.markdown(sign, width="content")
-            if notice.repository and notice.workflow:
-                st.html(_link(notice.repository, notice.workflow), width="content")
+            if notice.link:
+                st.html(f'<a href="{escape(notice.link)}" target="_self">{escape(notice.label)}</a>', width="content")
             st.markdown(notice.sentence, width="stretch")
     if len(notices) > SHOWN:
         st.caption(f"and {count(len(notices) - SHOWN)} more")
-
-
-def _link(repository: str, workflow: str) -> str:
-    """Return a link that loads the page anew: st.page_link loses query parameters that widgets of this page bind."""
-    link = address("workflow", repository=repository, workflow=workflow, range="24 h", branch=ALL_BRANCHES)
-    return f'<a href="{escape(link)}" target="_self">{escape(f"{repository} · {workflow}")}</a>'

@@ -1,8 +1,13 @@
-"""What the overview asks beside runs."""
+"""What the overview asks beside runs and deliveries."""
+
+from datetime import timedelta
 
 import pandas as pd
 
 from dashboards.data import ask
+from dashboards.scope import Scope
+
+PUSHES = "push"
 
 
 def failing_workflows(ratio: float, min_runs: int) -> pd.DataFrame:
@@ -16,3 +21,64 @@ def failing_workflows(ratio: float, min_runs: int) -> pd.DataFrame:
         """,
         {"ratio": ratio, "min_runs": min_runs},
     )
+
+
+def open_alerts() -> pd.DataFrame:
+    """Return the alerts that fire, the gravest and oldest first; those of failing workflows and of sources aside.
+
+    The overview says both for itself, also before they have lasted long enough for an alert.
+    """
+    return ask("""
+        select rule, subject, severity, value, threshold, unit, started_at, note, repository, workflow, service,
+            environment, budget
+        from marts.alerts
+        where state = 'firing' and source is null and not (rule = 'CICDFailureRateHigh' and workflow is not null)
+        order by severity, started_at, rule, subject
+    """)
+
+
+def commits(scope: Scope, limit: int) -> pd.DataFrame:
+    """Return the newest commits of the default branch in the period, newest first, each with its runs as one.
+
+    A commit failed if any of its runs did, and took as long as the longest of them. Without a choice of events these
+    are the runs that the push itself began: a schedule runs a commit again for days.
+    """
+    event = scope.event or PUSHES
+    team = "and repository in (select repository from marts.repository_teams where team = $team)" if scope.team else ""
+    repository = "and repository = $repository" if scope.repository else ""
+    return ask(
+        f"""
+        select repository, head_sha, min(created_at) as created_at, arg_min(title, created_at) as title,
+            count(*) as run_count,
+            count(*) filter (where outcome = 'failure') as failure_count,
+            count(*) filter (where outcome = 'open') as open_count,
+            max(duration_seconds) as duration_seconds,
+            case
+                when count(*) filter (where outcome = 'failure') > 0 then 'failure'
+                when count(*) filter (where outcome = 'open') > 0 then 'open'
+                when count(*) filter (where outcome = 'success') > 0 then 'success'
+                when count(*) filter (where outcome = 'cancelled') > 0 then 'cancelled'
+                else 'other'
+            end as outcome,
+            coalesce(
+                arg_max(html_url, created_at) filter (where outcome = 'failure'), arg_max(html_url, duration_seconds),
+                max(html_url)
+            ) as html_url
+        from marts.workflow_runs
+        where is_default_branch and event = $event and day >= $first_day and created_at >= $start and created_at < $end
+            {repository} {team}
+        group by repository, head_sha
+        order by created_at desc, repository, head_sha
+        limit {limit:d}
+        """,
+        {**_named(scope), "event": event, "first_day": (scope.period.start - timedelta(days=1)).date()},
+    )
+
+
+def _named(scope: Scope) -> dict[str, object]:
+    chosen = {"repository": scope.repository, "team": scope.team}
+    return {
+        "start": scope.period.start,
+        "end": scope.period.end,
+        **{name: value for name, value in chosen.items() if value is not None},
+    }

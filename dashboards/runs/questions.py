@@ -1,5 +1,6 @@
 """Questions about runs and their jobs and steps, which Overview and Workflow ask."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import pandas as pd
@@ -39,7 +40,10 @@ _MEASURES = """
     quantile_cont(duration_seconds, 0.99) filter (where is_decided) as duration_p99,
     count(job_seconds) as job_time_count,
     sum(job_seconds) as job_seconds,
-    sum(lost_seconds) as lost_seconds
+    sum(lost_seconds) as lost_seconds,
+    cast(sum(cost_usd) as double) as cost_usd,
+    cast(sum(waste_usd) as double) as waste_usd,
+    cast(sum(unpriced_count) as bigint) as unpriced_count
 """
 
 
@@ -85,6 +89,31 @@ def run_summary(scope: Scope, by: str) -> pd.DataFrame:
     """Count and measure runs, by one of the BY_ groupings; all but BY_PERIOD look at the current period only."""
     return ask(
         f"{_runs(scope)} select {by}, {_MEASURES} from runs where {_rows(by)} group by {by} order by {by}",
+        scope.parameters,
+    )
+
+
+def longer_than(scope: Scope, seconds: float) -> pd.DataFrame:
+    """Count the runs of each hour or day of the current period that succeeded or failed, and those that took longer."""
+    return ask(
+        f"""
+        {_runs(scope)}
+        select bucket, count(duration_seconds) as duration_count,
+            count(*) filter (where duration_seconds > $seconds) as longer_count
+        from runs where period = 'current' and is_decided group by bucket order by bucket
+        """,
+        {**scope.parameters, "seconds": seconds},
+    )
+
+
+def duration_percentiles(scope: Scope, shares: Sequence[float]) -> pd.DataFrame:
+    """Return percentiles of duration (shares of 0 to 1) of both periods, in a column `percentiles`."""
+    return ask(
+        f"""
+        {_runs(scope)}
+        select period, quantile_cont(duration_seconds, [{", ".join(f"{share:.9f}" for share in shares)}]) as percentiles
+        from runs where is_decided group by period
+        """,
         scope.parameters,
     )
 

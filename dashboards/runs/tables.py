@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboards import data, filters
+from dashboards.panel import panel
 from dashboards.runs import questions
 from dashboards.scope import Scope
 from dashboards.tables import FEW_NOTE, P95_NOTE, draw, number
@@ -16,8 +17,11 @@ _FAILURES = "Failures among successes and failures."
 
 def draw_worst_workflows(scope: Scope) -> None:
     """Draw the workflows that lost most job time, each with a link to its page."""
-    frame = worst_workflows(scope)
-    st.subheader("Workflows by time lost", help="Job time in attempts that failed or were cancelled, all attempts.")
+    with panel("Workflows by time lost", "Job time in attempts that failed or were cancelled, all attempts."):
+        _draw_worst(scope, worst_workflows(scope))
+
+
+def _draw_worst(scope: Scope, frame: pd.DataFrame) -> None:
     draw(
         frame.head(WORST_WORKFLOWS),
         {

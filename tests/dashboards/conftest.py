@@ -22,6 +22,8 @@ from tests.conftest import publish_landing
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 SHOP, TOOLS = "acme/shop", "acme/tools"
 REPOSITORIES = {SHOP: 1, TOOLS: 2}
+VISIBILITY = {SHOP: {"private": True}}  # of the other it is not known, so that its jobs have no price
+USD_PER_MINUTE = 0.006  # of ubuntu-latest in a private repository, as GitHub lists it since January 2026
 WORKFLOWS = {(SHOP, "CI"): 10, (SHOP, "Nightly"): 11, (TOOLS, "CI"): 20}
 COMMITTED_BEFORE = timedelta(minutes=10)  # so long before its run a commit was made
 SERVICES = {"production": ("api", "web"), "staging": ("api",)}
@@ -88,7 +90,7 @@ def publish(home: Path, world: Organisation, now: datetime) -> None:
             runs.append(Record(repository_id, run_id, now, json.dumps(payload)))
             jobs.append(Record(repository_id, job["id"], now, json.dumps(job)))
     described = [
-        Record(id_, id_, now, json.dumps({"full_name": name, "default_branch": "main"}))
+        Record(id_, id_, now, json.dumps({"full_name": name, "default_branch": "main", **VISIBILITY.get(name, {})}))
         for name, id_ in REPOSITORIES.items()
     ]
     syncs = [Record(id_, None, now, json.dumps(_sync(name, id_, world, now))) for name, id_ in REPOSITORIES.items()]

@@ -107,7 +107,7 @@ class Visitor:
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._complain(self._is_elsewhere(request.url), request.url, {}))
 
-    def open(self, path: str, *, numbers: int = 5) -> Page:
+    def open(self, path: str, *, numbers: int) -> Page:
         """Go to a path and wait for its headline numbers."""
         self.page.goto(f"{self.server}/{path}")
         expect(self.page.get_by_test_id("stMetricValue")).to_have_count(numbers, timeout=20_000)
@@ -138,15 +138,15 @@ def recipient(browser: Browser, delivering_server: str) -> Iterator[Visitor]:
 
 
 @pytest.mark.parametrize(
-    ("path", "panels"),
+    ("path", "numbers", "panels"),
     [
-        ("", ["Success ratio per day", "Workflows by time lost"]),
-        ("workflow", ["Last runs on the default branch", "Jobs"]),
+        ("", 4, ["Last commits on the default branch", "Workflows by time lost", "Success ratio per day"]),
+        ("workflow", 5, ["Last runs on the default branch", "Jobs"]),
     ],
 )
-def test_pages_draw_by_themselves(visitor: Visitor, path: str, panels: list[str]) -> None:
+def test_pages_draw_by_themselves(visitor: Visitor, path: str, numbers: int, panels: list[str]) -> None:
     """Each page, opened by its address, draws its numbers and charts without a complaint or an outside request."""
-    page = visitor.open(path)
+    page = visitor.open(path, numbers=numbers)
     expect(page.get_by_test_id("stMetricValue").first).to_contain_text(f"{words.NBSP}%")
     for panel in panels:
         expect(page.get_by_role("heading", name=panel)).to_be_visible()
@@ -156,14 +156,14 @@ def test_pages_draw_by_themselves(visitor: Visitor, path: str, panels: list[str]
 
 def test_choices_are_in_the_address(visitor: Visitor) -> None:
     """Choices on a page are written into its address, the workflow follows the repository, and a reload keeps both."""
-    page = visitor.open("workflow?repository=acme/shop&workflow=Nightly")
+    page = visitor.open("workflow?repository=acme/shop&workflow=Nightly", numbers=5)
     for name, option in (("Repository", "acme/tools"), ("Time range", "7 days")):
         page.get_by_role("combobox", name=name).click()
         page.get_by_role("option", name=option, exact=True).click()
         expect(page.get_by_text("fewer than 20").first).to_be_visible()
     chosen = ("repository=acme%2Ftools", "workflow=CI", "range=7+days")
     page.wait_for_url(lambda url: all(choice in url for choice in chosen))
-    visitor.open(page.url.removeprefix(f"{visitor.server}/"))
+    visitor.open(page.url.removeprefix(f"{visitor.server}/"), numbers=5)
     for name, value in (("Repository", "acme/tools"), ("Workflow", "CI"), ("Time range", "7 days")):
         expect(page.get_by_role("combobox", name=name)).to_have_value(value)
     assert visitor.complaints == []
@@ -171,7 +171,7 @@ def test_choices_are_in_the_address(visitor: Visitor) -> None:
 
 def test_attention_leads_to_the_workflow(visitor: Visitor) -> None:
     """The link of a failing workflow opens its page with the last day of every branch, and says so in the address."""
-    page = visitor.open("")
+    page = visitor.open("", numbers=4)
     page.get_by_role("link", name="acme/shop · CI").click()
     expect(page.get_by_role("heading", name="Last runs on the default branch")).to_be_visible()
     for choice in ("repository=acme%2Fshop", "workflow=CI", "range=24+h", "branch=All+branches"):
@@ -197,9 +197,9 @@ def test_deliveries_draw_and_follow_their_filters(recipient: Visitor) -> None:
 
 
 def test_overview_leads_to_deliveries(recipient: Visitor) -> None:
-    """The line of deployments on the overview opens their page with the time range of the overview."""
-    page = recipient.open("?range=14+days")
-    page.get_by_role("main").get_by_role("link", name="Deliveries").click()
+    """The link below the deployments on the overview opens their page with the time range of the overview."""
+    page = recipient.open("?range=14+days", numbers=5)
+    page.get_by_role("link", name="What was deployed").click()
     expect(page.get_by_role("heading", name="What runs where now")).to_be_visible()
     assert "/deliveries?range=14+days" in page.url
     assert recipient.complaints == []

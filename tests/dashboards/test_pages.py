@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from pathlib import Path
 from statistics import quantiles
 
@@ -10,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.scope import ALL_BRANCHES, FIRST
 from phoenix_metrics import words
-from tests.dashboards.conftest import SHOP, TOOLS, Attempt, Organisation, Run, organisation, publish
+from tests.dashboards.conftest import SHOP, TOOLS, USD_PER_MINUTE, Attempt, Organisation, Run, organisation, publish
 
 Visit = Callable[..., AppTest]
 MONTH = timedelta(days=20)  # all recent runs of the organisation are younger, all earlier ones older
@@ -45,8 +46,20 @@ def address(app: AppTest) -> dict[str, str]:
     return {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
 
 
+def costs(runs: list[Run]) -> float:
+    """Return what GitHub lists for some runs' jobs: each execution in whole minutes; skipped ones are free."""
+    executed = [(run, a) for run in runs if run.repository == SHOP for a in run.attempts if a.conclusion != "skipped"]
+    return sum(USD_PER_MINUTE * ceil((a.minutes * 60 - a.queue_seconds) / 60) for _, a in executed)
+
+
+def overview(runs: list[Run]) -> dict[str, str]:
+    """Return the overview's headline numbers of some runs; nothing is deployed in this organisation."""
+    shared = ("Failure ratio", "Duration, p95", "Flaky runs")
+    return {name: expected(runs)[name] for name in shared} | {"Cost": words.usd(costs(runs))}
+
+
 def expected(runs: list[Run]) -> dict[str, str]:
-    """Return the five headline numbers of some runs, computed from what the test wrote down."""
+    """Return a workflow's five headline numbers of some runs, computed from what the test wrote down."""
     decided = [run for run in runs if run.final.conclusion in DECIDED]
     attempts = [attempt for run in runs for attempt in run.attempts if attempt.conclusion != "skipped"]
     lost = [attempt for attempt in attempts if attempt.conclusion in ("failure", "cancelled")]
@@ -61,16 +74,20 @@ def expected(runs: list[Run]) -> dict[str, str]:
 
 
 def test_headline_numbers_are_the_truth(visit: Visit, home: Path, world: Organisation) -> None:
-    """The overview's five cards equal what follows from the runs that were written down."""
-    assert shown(visit(home)) == expected(recent(world))
+    """The cards of overview and workflow equal what follows from the runs that were written down."""
+    app = visit(home)
+    assert shown(app) == overview(recent(world))
+    assert "1 job without a price" in text(app)
+    of_workflow = visit(home, "workflow", repository=SHOP, workflow="CI")
+    assert shown(of_workflow) == expected(recent(world, repository=SHOP, workflow="CI"))
 
 
 def test_filters_come_from_the_address(visit: Visit, home: Path, world: Organisation) -> None:
     """A link with filters shows the numbers of exactly the runs that pass them."""
     assert shown(visit(home, repository=TOOLS))["Failure ratio"] == words.ratio(1.0)
-    assert shown(visit(home, event="push")) == expected(recent(world, event="push"))
+    assert shown(visit(home, event="push")) == overview(recent(world, event="push"))
     everywhere = [run for run in world.runs if run.age < MONTH]
-    assert shown(visit(home, branch=ALL_BRANCHES)) == expected(everywhere)
+    assert shown(visit(home, branch=ALL_BRANCHES)) == overview(everywhere)
 
 
 def test_first_attempts_count_what_was_run_again(visit: Visit, home: Path, world: Organisation) -> None:
