@@ -1,12 +1,14 @@
 """Headline cards: a number, how it changed, what it rests on and what it means."""
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 import streamlit as st
 
+from dashboards.charts import BLUE
 from phoenix_metrics import words
 
 Tone = Literal["red", "green", "gray"]
@@ -112,6 +114,31 @@ def course_of(values: pd.Series) -> list[float]:
     return [float(value) for value in values]
 
 
+def spark_line(course: Sequence[float]) -> str:
+    """Return the course through the period as a small picture without axes; what has no value breaks the line.
+
+    It is an image, which readers of the screen pass over: its label and value stand beside it.
+    """
+    known = [value for value in course if value == value]  # noqa: PLR0124  # not NaN
+    if len(known) < 2:
+        return ""
+    low, high = min(known), max(known)
+    width, span = len(course) - 1, (high - low) or 1
+    lines: list[list[str]] = [[]]
+    for place, value in enumerate(course):
+        if value == value:  # noqa: PLR0124
+            lines[-1].append(f"{place / width * 100:.2f},{22 - (value - low) / span * 20:.2f}")
+        elif lines[-1]:
+            lines.append([])
+    drawn = "".join(f'<polyline points="{" ".join(line * 2 if len(line) == 1 else line)}"/>' for line in lines if line)
+    picture = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 24" preserveAspectRatio="none">'
+        f"<style>polyline{{fill:none;stroke:{BLUE};stroke-width:2;stroke-linecap:round;stroke-linejoin:round;"
+        f"vector-effect:non-scaling-stroke}}</style>{drawn}</svg>"
+    )
+    return f'<img class="spark" alt="" src="data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}">'
+
+
 def _draw(card: Card) -> None:
     st.metric(
         card.label,
@@ -121,7 +148,6 @@ def _draw(card: Card) -> None:
         delta_arrow=card.change.arrow,
         delta_description=card.change.verdict or None,
         help=card.meaning,
-        chart_data=card.course,
-        chart_type="area",
     )
+    st.html(spark_line(card.course))
     st.caption(card.sample)

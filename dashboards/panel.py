@@ -16,7 +16,7 @@ def panel(title: str, meaning: str) -> Iterator[None]:
     """Draw a box with a title and what it means; whatever is asked of the snapshot inside is shown as SQL."""
     with st.container(border=True, gap="xsmall", height="stretch"):
         head = st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center")
-        head.subheader(title, help=meaning)
+        head.header(title, help=meaning)
         with data.listening() as queries:
             yield
         if queries:

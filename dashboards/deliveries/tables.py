@@ -18,7 +18,7 @@ RECENT_DEPLOYMENTS = 50
 def draw_live(scope: DeliveryScope) -> None:
     """Draw which version of each service runs in which environment, and each application a click away."""
     frame = questions.live(scope)
-    st.subheader("What runs where now", help=data.definition_of("environments") + " All environments, times in UTC.")
+    st.header("What runs where now", help=data.definition_of("environments") + " All environments, times in UTC.")
     if frame.empty:
         st.caption("No version is known to run anywhere.")
         return
@@ -75,7 +75,7 @@ def faults(row: Any) -> list[str]:
 def draw_rollbacks(scope: DeliveryScope) -> None:
     """Draw what went back in the period, with the evidence for it."""
     frame = questions.rollbacks(scope)
-    st.subheader("Rollbacks", help=data.definition_of("rollbacks"))
+    st.header("Rollbacks", help=data.definition_of("rollbacks"))
     if frame.empty:
         st.caption(f"Nothing went back in {words.plain(scope.environment)} in this period.")
         return
@@ -112,7 +112,7 @@ def draw_rollbacks(scope: DeliveryScope) -> None:
 def draw_recent(scope: DeliveryScope) -> None:
     """Draw the newest deployments of the period, each operation once."""
     frame = questions.recent(scope, RECENT_DEPLOYMENTS)
-    st.subheader(
+    st.header(
         "Recent deployments",
         help=f"The newest {RECENT_DEPLOYMENTS} of the period. " + data.definition_of("deployments"),
     )
@@ -159,7 +159,7 @@ def draw_recent(scope: DeliveryScope) -> None:
 
 def draw_completeness(scope: DeliveryScope) -> None:
     """Say how much of the deliveries is known, why lead times are missing, and what of Argo CD is lost."""
-    st.subheader("How complete this is", help=data.definition_of("data_health"))
+    st.header("How complete this is", help=data.definition_of("data_health"))
     st.markdown("\n".join(f"- {sentence}" for sentence in completeness(scope)))
     gaps, sources = questions.lead_time_gaps(scope), questions.sources()
     with st.expander(f"{words.counted(gaps['delivery_count'].sum(), scope.noun)} without a lead time, and why"):

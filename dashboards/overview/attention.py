@@ -48,7 +48,7 @@ def draw_attention() -> None:
         "whatever is filtered below: what is above the filters is now, what is below them is of the time range."
     )
     with st.container(border=True, gap="xsmall", key="attention"):
-        st.subheader("What needs attention now", help=rule)
+        st.header("What needs attention now", help=rule)
         if not failing:
             st.markdown(
                 f":green[✓] No workflow failed in more than {limit} of its runs in the last hour or day, "

@@ -69,7 +69,7 @@ def worst_workflows(scope: Scope) -> pd.DataFrame:
 
 def draw_jobs(scope: Scope) -> None:
     """Draw the jobs of the runs, those that took most time first."""
-    st.subheader("Jobs", help=data.definition_of("jobs") + " The members of a matrix count together.")
+    st.header("Jobs", help=data.definition_of("jobs") + " The members of a matrix count together.")
     draw(
         questions.job_summary(scope),
         {
@@ -98,7 +98,7 @@ def draw_steps(scope: Scope) -> None:
     frame = questions.slowest_steps(scope, SLOWEST_STEPS)
     if frame.empty:
         return
-    st.subheader("Slowest steps", help=f"The {SLOWEST_STEPS} steps that took most time in total.")
+    st.header("Slowest steps", help=f"The {SLOWEST_STEPS} steps that took most time in total.")
     draw(
         frame,
         {
@@ -122,7 +122,7 @@ def draw_steps(scope: Scope) -> None:
 def draw_recent_runs(scope: Scope) -> None:
     """Draw the newest runs with links to GitHub, and to the first attempt where there were several."""
     frame = questions.recent_runs(scope, RECENT_RUNS)
-    st.subheader("Recent runs", help=f"The newest {RECENT_RUNS} of the period, all times UTC.")
+    st.header("Recent runs", help=f"The newest {RECENT_RUNS} of the period, all times UTC.")
     frame["outcome"] = frame["outcome"].map(words.OUTCOMES)
     frame["first_attempt"] = frame["html_url"].where(frame["run_attempt"] > 1) + "/attempts/1"
     draw(

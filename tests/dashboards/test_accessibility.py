@@ -1,0 +1,36 @@
+"""LIVE: axe-core finds no serious violation on any page, light or dark, wide or narrow."""
+
+from typing import Any, Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, expect
+
+from tests.dashboards.test_browser import PAGES, browser, delivering_server, server  # noqa: F401  # fixtures
+
+SERIOUS = ("serious", "critical")
+# Streamlit's own: the table's canvas holds cells for screen readers in a grid that axe cannot scroll to.
+THEIRS: tuple[str, ...] = ()
+
+Scheme = Literal["light", "dark"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
+def test_pages_are_accessible(browser: Browser, delivering_server: str, page: str, scheme: Scheme, width: int) -> None:  # noqa: F811
+    """Nothing keeps a reader who sees little, or uses a keyboard or a screen reader, from a page's content."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    try:
+        opened = context.new_page()
+        opened.goto(f"{delivering_server}/{page}")
+        expect(opened.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
+        expect(opened.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+        found = Axe().run(opened).response["violations"]
+    finally:
+        context.close()
+    assert [described(one) for one in found if one["impact"] in SERIOUS and one["id"] not in THEIRS] == []
+
+
+def described(violation: dict[str, Any]) -> str:
+    """Return a violation with the elements it is about."""
+    return f"{violation['id']}: {violation['help']}: " + "; ".join(node["html"][:200] for node in violation["nodes"])
