@@ -1,0 +1,207 @@
+"""How long a reader waits in the browser: first pages and changes of a filter, alone and ten at once.
+
+    bench_dashboard.py [--home DIR] [--pages N] [--readers N]
+
+The home has a published snapshot, such as bench_queries.py leaves; without one, 20,000 runs are generated. Starts the
+dashboard on it and opens Debian's Chromium. Prints the median and 95th percentile of:
+- a first page by a server that has just started (nothing is answered yet), of five servers;
+- the Overview in a new window, answered before;
+- a change of a filter to what nobody asked before, from the click until every number and figure stands;
+- the Overview for ten readers at once, while the snapshot is published anew every three seconds.
+Fails if a page says that anything went wrong.
+"""
+
+import argparse
+import os
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
+
+from bench_queries import UNTIL, land, refresh
+from machine import describe_machine
+from playwright.sync_api import Page, expect, sync_playwright
+
+from phoenix_metrics.demo.bulk.plan import Plan
+from phoenix_metrics.settings import CHECKOUT
+
+SERVERS, PUBLISH_SECONDS, WAIT = 5, 3, 120_000
+CHROMIUM = shutil.which("chromium")
+FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+RANGES = ("7 days", "14 days", "60 days", "90 days", "24 h")
+BRANCHES, ATTEMPTS = ("All branches", "Default branch"), ("First attempt", "Final attempt")
+GENERATED = Plan(20_000, UNTIL, 20, 90)
+FAULT = "This page cannot be drawn"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path)
+    parser.add_argument("--pages", type=int, default=20)
+    parser.add_argument("--readers", type=int, default=10)
+    options = parser.parse_args()
+    print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}", flush=True)
+    if options.home:
+        measure(options.home, options.pages, options.readers)
+        return
+    with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
+        land(Path(folder), GENERATED)
+        refresh(Path(folder))
+        measure(Path(folder), options.pages, options.readers)
+
+
+def measure(home: Path, pages: int, readers: int) -> None:
+    """Measure and print all of it."""
+    show("first page, server just started", [first_page(home) for _ in range(SERVERS)])
+    with serving(home) as address:
+        show("first page, answered before", [opened(address) for _ in range(pages + 1)][1:])
+        show("filter change, not answered before", list(filter_changes(address, pages)))
+        show(f"{readers} readers at once, snapshots change", at_once(home, address, readers))
+
+
+def first_page(home: Path) -> float:
+    """Return what the first reader of a server waits."""
+    with serving(home) as address:
+        return opened(address)
+
+
+def opened(address: str) -> float:
+    """Open the Overview in a new browser and return the seconds until it stands."""
+    with window() as page:
+        started = time.perf_counter()
+        page.goto(address)
+        wait_until_drawn(page)
+        return time.perf_counter() - started
+
+
+def filter_changes(address: str, number: int) -> Iterator[float]:
+    """Choose one combination of branch, attempt and time range after another; yield the seconds that each takes."""
+    with window() as page:
+        page.goto(address)
+        wait_until_drawn(page)
+        for branch, attempt, chosen in list(product(BRANCHES, ATTEMPTS, RANGES))[:number]:
+            for name, option in (("Branch", branch), ("Outcome of", attempt)):
+                if page.get_by_role("combobox", name=name).input_value() != option:
+                    choose(page, name, option)
+            yield choose(page, "Time range", chosen)
+
+
+def choose(page: Page, name: str, option: str) -> float:
+    """Choose an option of a filter and return the seconds until the page stands again."""
+    page.get_by_role("combobox", name=name).click()
+    entry = page.get_by_role("option", name=option, exact=True)
+    entry.wait_for(timeout=WAIT)
+    started = time.perf_counter()
+    entry.click()
+    expect(page.get_by_role("combobox", name=name)).to_have_value(option, timeout=WAIT)
+    wait_until_drawn(page)
+    return time.perf_counter() - started
+
+
+def at_once(home: Path, address: str, readers: int) -> list[float]:
+    """Let so many readers open the Overview three times each while the snapshot changes; return what each waited."""
+    stopped = threading.Event()
+    publisher = threading.Thread(target=publish_again, args=(home, stopped))
+    publisher.start()
+    try:
+        with ThreadPoolExecutor(readers) as pool:
+            return [
+                seconds
+                for found in pool.map(lambda _: [opened(address) for _ in range(3)], range(readers))
+                for seconds in found
+            ]
+    finally:
+        stopped.set()
+        publisher.join()
+
+
+def publish_again(home: Path, stopped: threading.Event) -> None:
+    """Publish the same rows under a new number, again and again, by a process as the pipeline's."""
+    code = (
+        "import sys; from pathlib import Path; from phoenix_metrics.warehouse.snapshot import publish; "
+        "from phoenix_metrics.warehouse.store import writing\n"
+        "with writing(Path(sys.argv[1])) as connection: publish(connection, Path(sys.argv[1]))"
+    )
+    while not stopped.wait(PUBLISH_SECONDS):
+        subprocess.run([sys.executable, "-c", code, str(home)], check=True)
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until the script has run, every figure stands and nothing went wrong."""
+    expect(page.get_by_test_id("stMetricValue").first).to_be_visible(timeout=WAIT)
+    page.wait_for_function(
+        "() => !document.querySelector('[data-testid=stStatusWidget]')"
+        " && !document.querySelector('[data-stale=true]')"
+        " && document.body.innerText.includes('known to be missing')"  # the last line of the page
+        " && [...document.querySelectorAll('.stPlotlyChart')].every(one => one.querySelector('.main-svg'))",
+        timeout=WAIT,
+    )
+    if page.get_by_text(FAULT).count():
+        raise SystemExit(page.get_by_text(FAULT).first.inner_text())
+
+
+@contextmanager
+def window() -> Iterator[Page]:
+    """Open a browser of its own, as a reader has."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            yield browser.new_page(viewport={"width": 1440, "height": 1000})
+        finally:
+            browser.close()
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[str]:
+    """Start the dashboard on a home and return its address once it answers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app.py",
+        f"--server.port={port}",
+        "--server.address=127.0.0.1",
+    ]
+    quiet = subprocess.DEVNULL
+    environ = {**os.environ, "PHOENIX_HOME": str(home)}
+    with subprocess.Popen(command, cwd=CHECKOUT / "dashboards", env=environ, stdout=quiet, stderr=quiet) as process:
+        address = f"http://127.0.0.1:{port}"
+        try:
+            until_healthy(address)
+            yield address
+        finally:
+            process.terminate()
+
+
+def until_healthy(address: str) -> None:
+    """Wait until the server answers."""
+    for _ in range(600):
+        with suppress(urllib.error.URLError), urllib.request.urlopen(f"{address}/_stcore/health"):
+            return
+        time.sleep(0.1)
+    raise SystemExit(f"{address} does not answer")
+
+
+def show(title: str, seconds: list[float]) -> None:
+    """Print median, 95th percentile and number."""
+    p95 = statistics.quantiles(seconds, n=20, method="inclusive")[18]
+    print(f"{title:<44}median {statistics.median(seconds):6.2f} s  p95 {p95:6.2f} s  n = {len(seconds)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
