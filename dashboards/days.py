@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from dashboards import data
+from dashboards import data, evidence
+from dashboards.cards import Change, change, is_enough, ratio_in
 from dashboards.filters import DAYS, carried, choose_period, choose_repository, choose_team, row
 from dashboards.scope import Period
 from phoenix_metrics import words
@@ -53,6 +54,38 @@ class DayScope:
         """Split rows with a `day` into those of the period, one for each day in order, and those of the one before."""
         days = frame.assign(day=pd.to_datetime(frame["day"])).set_index("day")
         return days.reindex(self.period.buckets), days[days.index < self.period.start]
+
+
+def ratio_change(
+    days: pd.DataFrame,
+    earlier: pd.DataFrame,
+    part: str,
+    whole: str,
+    *,
+    written: Callable[[float | None], str] = words.ratio,
+    difference: Callable[[float], str] = words.points,
+    is_more_better: bool | None = False,
+) -> Change:
+    """Say how a ratio moved from the days before to these, and whether by more than chance allows."""
+    now, before = (frame[[part, whole]].sum() for frame in (days, earlier))
+    is_firm = is_enough(now, before, whole)
+    return change(
+        ratio_in(now, part, whole),
+        ratio_in(before, part, whole),
+        written,
+        difference,
+        is_firm=is_firm,
+        is_evident=_is_moved(days, now, before, part, whole) if is_firm else None,
+        is_more_better=is_more_better,
+    )
+
+
+def _is_moved(days: pd.DataFrame, now: pd.Series, before: pd.Series, part: str, whole: str) -> bool | None:
+    """Whether the intervals leave no doubt, widened by how much these days differ more than chance allows."""
+    counted = days.fillna(0)
+    dispersion = evidence.dispersion(list(counted[part]), list(counted[whole]))
+    intervals = [evidence.wilson(totals[part], totals[whole], dispersion) for totals in (now, before)]
+    return evidence.is_evident(*intervals)
 
 
 def day_scope(told: Callable[[Period], str]) -> DayScope:

@@ -24,6 +24,11 @@ def listing(heads: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     return f'<table class="listing"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
+def known(value: object, otherwise: str) -> str:
+    """Return a text, or what stands where there is none."""
+    return value if isinstance(value, str) and value else otherwise
+
+
 def inside(text: str, address: str) -> str:
     """Return a link to a page of ours, which opens in place of this one."""
     return f'<a href="{escape(address)}" target="_self">{escape(text)}</a>'

@@ -4,7 +4,7 @@ import pandas as pd
 
 from dashboards import data
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
-from dashboards.days import DayScope
+from dashboards.days import DayScope, ratio_change
 from dashboards.flakiness import questions
 from phoenix_metrics import words
 
@@ -19,43 +19,38 @@ def flake_cards(scope: DayScope) -> list[Card]:
     days, earlier = scope.split(questions.by_day(scope))
     now, before = (frame.sum(min_count=1) for frame in (days, earlier))
     return [
-        _share_card(now, before, days),
-        _explained_card(now, before, days),
+        _share_card(now, days, earlier),
+        _explained_card(now, days, earlier),
         _time_card(now, before, days),
         _cost_card(now, before, days),
         _subjects_card(scope),
     ]
 
 
-def _share_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
+def _share_card(now: pd.Series, days: pd.DataFrame, earlier: pd.DataFrame) -> Card:
     flaky, decided = number_in(now, "flaky_count"), number_in(now, "decided_count")
     return Card(
         "Flaky runs",
         words.ratio(ratio_in(now, "flaky_count", "decided_count")),
-        change(
-            ratio_in(now, "flaky_count", "decided_count"),
-            ratio_in(before, "flaky_count", "decided_count"),
-            words.ratio,
-            words.points,
-            is_firm=is_enough(now, before, "decided_count"),
-        ),
+        ratio_change(days, earlier, "flaky_count", "decided_count"),
         f"{words.count(flaky)} of {words.counted(decided, 'run')}" + _few(decided),
         course_of(days["flaky_count"] / days["decided_count"].where(days["decided_count"] > 0)),
         data.definition("workflow_runs.is_flaky") + " Share of all runs that succeeded or failed, on all branches.",
     )
 
 
-def _explained_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
+def _explained_card(now: pd.Series, days: pd.DataFrame, earlier: pd.DataFrame) -> Card:
     chance, failed = number_in(now, "chance_count"), number_in(now, "failure_count")
     hints = number_in(now, "hint_count")
     return Card(
         "Failures by chance",
-        words.ratio(_explained(now)),
-        change(_explained(now), _explained(before), words.ratio, words.points, is_firm=_is_enough(now, before)),
+        words.ratio(ratio_in(now.fillna(0), "chance_count", "failure_count")),
+        ratio_change(days, earlier, "chance_count", "failure_count", is_more_better=None),
         f"{words.count(chance)} of {words.counted(failed, 'failed job')}{_few(failed)}"
         + (f"; {words.counted(hints, 'hint')} more" if hints else ""),
         course_of(days["chance_count"].fillna(0) / days["failure_count"].where(days["failure_count"] > 0)),
-        "Share of the failed executions of jobs that chance explains. " + _BY_CHANCE,
+        "Share of the failed executions of jobs that chance explains; it moves with the other failures, so "
+        "neither more nor less is better. " + _BY_CHANCE,
     )
 
 
@@ -78,7 +73,7 @@ def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
     return Card(
         "Money lost to flakes",
         words.usd(lost),
-        change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=_is_enough(now, before)),
+        change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=True, is_more_better=None),
         sample_in(now, "chance_count", "failed job")
         + (f"; {words.count(unpriced)} without a price" if unpriced else ""),
         course_of(days["lost_usd"].astype(float).fillna(0)),
@@ -104,11 +99,6 @@ def _subjects_card(scope: DayScope) -> Card:
     )
 
 
-def _explained(totals: pd.Series) -> float | None:
-    failed = number_in(totals, "failure_count")
-    return number_in(totals, "chance_count") / failed if failed else None
-
-
 def _lost(totals: pd.Series, column: str) -> float | None:
     """Return what was lost: 0 where nothing failed by chance, None where that has no price or runs are not known."""
     if not number_in(totals, "decided_count"):
@@ -117,7 +107,7 @@ def _lost(totals: pd.Series, column: str) -> float | None:
 
 
 def _is_enough(now: pd.Series, before: pd.Series) -> bool:
-    return is_enough(now, before, "failure_count")
+    return is_enough(now, before, "chance_count")
 
 
 def _few(count: float) -> str:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from dashboards import data
-from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in
-from dashboards.days import DayScope
+from dashboards.cards import Card, Change, course_of, ratio_in
+from dashboards.days import DayScope, ratio_change
 from dashboards.quality import questions
 from phoenix_metrics import words
 
@@ -54,47 +54,36 @@ def _schedules_card(scope: DayScope) -> Card:
 
 
 def _explained_card(scope: DayScope) -> Card:
-    days, earlier = scope.split(questions.unclassified_by_day(scope))
-    now, before = (frame.sum(min_count=1) for frame in (days, earlier))
+    days, earlier = (
+        frame.assign(explained_count=frame["job_count"] - frame["unclassified_count"])
+        for frame in scope.split(questions.unclassified_by_day(scope))
+    )
+    now = days.sum()
     return Card(
         "Failures explained",
-        words.ratio(_explained(now)),
-        change(
-            _explained(now),
-            _explained(before),
-            words.ratio,
-            words.points,
-            is_firm=is_enough(now, before, "job_count"),
-            is_more_better=True,
-        ),
-        f"{words.count(number_in(now, 'unclassified_count'))} of "
-        f"{words.counted(number_in(now, 'job_count'), 'failed job')} fit no rule",
-        course_of(1 - days["unclassified_count"] / days["job_count"].where(days["job_count"] > 0)),
+        words.ratio(ratio_in(now, "explained_count", "job_count")),
+        ratio_change(days, earlier, "explained_count", "job_count", is_more_better=True),
+        f"{words.count(now['unclassified_count'])} of {words.counted(now['job_count'], 'failed job')} fit no rule",
+        course_of(days["explained_count"] / days["job_count"].where(days["job_count"] > 0)),
         "Share of failed executions of jobs for which a rule says why. " + data.definition_of("failure_classes_daily"),
     )
 
 
 def _tests_card(scope: DayScope) -> Card:
-    days, earlier = scope.split(questions.tests_by_day(scope))
     days, earlier = (
-        frame.assign(decided_count=frame["passed_count"] + frame["failed_count"]) for frame in (days, earlier)
+        frame.assign(decided_count=frame["passed_count"] + frame["failed_count"])
+        for frame in scope.split(questions.tests_by_day(scope))
     )
-    now, before = (frame.sum(min_count=1) for frame in (days, earlier))
-    decided = number_in(now, "decided_count")
+    now = days.sum()
+    counted = (
+        f"{words.count(now['failed_count'])} of {words.counted(now['decided_count'], 'result')}; "
+        f"{words.count(now['skipped_count'])} skipped"
+    )
     return Card(
         "Tests failed",
         _small_ratio(ratio_in(now, "failed_count", "decided_count")),
-        change(
-            ratio_in(now, "failed_count", "decided_count"),
-            ratio_in(before, "failed_count", "decided_count"),
-            _small_ratio,
-            _small_points,
-            is_firm=is_enough(now, before, "decided_count"),
-        ),
-        f"{words.count(number_in(now, 'failed_count'))} of {words.counted(decided, 'result')}; "
-        f"{words.count(number_in(now, 'skipped_count'))} skipped"
-        if decided
-        else "no test report was read",
+        ratio_change(days, earlier, "failed_count", "decided_count", written=_small_ratio, difference=_small_points),
+        counted if now["decided_count"] else "no test report was read",
         course_of(days["failed_count"] / days["decided_count"].where(days["decided_count"] > 0)),
         "Results that failed or had an error, among those that passed or failed, in all test reports that were read. "
         "Skipped ones, copies of reports, and attempts whose infrastructure failed do not count.",
@@ -125,11 +114,6 @@ def _meaning_of_slower() -> str:
 
 def _verdict(count: int, bad: str, good: str, also: str = "") -> Change:
     return Change(f"{words.count(count)} {bad}", also, "red", "off") if count else Change(good, also, "gray", "off")
-
-
-def _explained(totals: pd.Series) -> float | None:
-    ratio = ratio_in(totals, "unclassified_count", "job_count")
-    return None if ratio is None else 1 - ratio
 
 
 def _small_ratio(value: float | None) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import clock, data
 from dashboards.days import DayScope
 from dashboards.filters import address
-from dashboards.listing import Cell, axis, inside, interval, listing, outside, share
+from dashboards.listing import Cell, axis, inside, interval, known, listing, outside, share
 from dashboards.panel import panel
 from dashboards.quality import questions, tables
 from phoenix_metrics import words
@@ -161,7 +161,7 @@ def _schedule(row: pd.Series, starts: pd.DataFrame) -> list[Cell]:
         "" if pd.isna(row["delay_p95_seconds"]) else f"95 of 100 within {words.duration(row['delay_p95_seconds'])}"
     )
     return [
-        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {row['cron'] or 'schedule not told'}")),
+        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {known(row['cron'], 'schedule not told')}")),
         Cell(_strip(of_it), slowest),
         Cell(words.NOTHING if pd.isna(row["expected_count"]) else counts, ", ".join(trouble)),
         Cell(words.STARTS[row["state"]], _last_missed(row)),
@@ -191,7 +191,7 @@ def _slower(row: pd.Series, most: float) -> list[Cell]:
     return [
         Cell(
             inside(f"{row['workflow']}: {what}{measure}", link),
-            escape(f"{row['repository']} · on {row['event'] or 'any event'}"),
+            escape(f"{row['repository']} · on {known(row['event'], 'any event')}"),
         ),
         Cell(
             f"{words.duration(row['before_p50_seconds'])} → {words.duration(row['after_p50_seconds'])}",
@@ -275,7 +275,7 @@ def _cause(row: pd.Series, most: float, newest: pd.DataFrame) -> list[Cell]:
 def _example(job: pd.Series) -> Cell:
     step = f" at {job['failed_step']}" if isinstance(job["failed_step"], str) else ""
     return Cell(
-        outside(f"{job['job'] or 'job'}{step}", job["html_url"]),
+        outside(f"{known(job['job'], 'job')}{step}", job["html_url"]),
         escape(str(job["repository"])) + ", " + clock.moment_html(job["completed_at"]),
     )
 

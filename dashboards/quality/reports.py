@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.days import DayScope
-from dashboards.listing import Cell, axis, listing, share
+from dashboards.listing import Cell, axis, known, listing, share
 from dashboards.panel import panel
 from dashboards.quality import questions
 from phoenix_metrics import words
@@ -93,7 +93,7 @@ def _results(totals: pd.Series) -> str:
 
 def _say_unread(scope: DayScope, infrastructure_count: int) -> None:
     told = [
-        f"{words.counted(row.report_count, 'artifact')} not read ({row.error or row.state})"
+        f"{words.counted(row.report_count, 'artifact')} not read ({known(row.error, str(row.state))})"
         for row in questions.unread_reports(scope).itertuples()
     ]
     if infrastructure_count:

@@ -45,7 +45,7 @@ def expect_headings(page: Page, *names: str) -> None:
 
 def test_flakiness_leads_to_the_evidence(visitor: Visitor) -> None:
     """A test of the ranking leads to its evidence; choosing a job instead is in the address and survives a reload."""
-    page = visitor.open("flakiness?range=14+days")
+    page = visitor.open("flakiness?range=14+days", numbers=5)
     expect_headings(page, "Flaky runs per day", "Flakiest jobs", "Flakiest tests", "Evidence")
     page.get_by_role("link", name="CartTest · adds").click()
     page.wait_for_url(lambda url: choices(url) == {"range": ["14 days"], "subject": [ADDS]})
@@ -54,7 +54,7 @@ def test_flakiness_leads_to_the_evidence(visitor: Visitor) -> None:
     choice.click()
     page.get_by_role("option", name=BUILD, exact=True).click()
     page.wait_for_url(lambda url: choices(url) == {"range": ["14 days"], "subject": [BUILD]})
-    visitor.open(page.url.removeprefix(f"{visitor.server}/"))
+    visitor.open(page.url.removeprefix(f"{visitor.server}/"), numbers=5)
     expect(choice).to_have_value(BUILD)
     expect(page.get_by_role("combobox", name="Time range")).to_have_value("14 days")
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
@@ -63,7 +63,7 @@ def test_flakiness_leads_to_the_evidence(visitor: Visitor) -> None:
 
 def test_quality_answers_each_question(visitor: Visitor) -> None:
     """Every question of the page has its panel, marks have words, and a narrow page has nothing beside its edge."""
-    page = visitor.open("quality")
+    page = visitor.open("quality", numbers=5)
     expect_headings(
         page,
         "Do workflows keep their objectives?",
