@@ -17,7 +17,8 @@ def configure() -> None:
     """Set the window's title, icon and width, the logo and the few styles that the theme cannot say."""
     st.set_page_config(page_title="Phoenix Metrics", page_icon=str(HERE / "icon.svg"), layout="wide")
     st.logo(str(HERE / "logo.svg"), size="large")
-    st.html(HERE / "style.css")
+    for styles in ("style.css", "listing.css"):
+        st.html(HERE / styles)
 
 
 def draw_header(title: str) -> None:

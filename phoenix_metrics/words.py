@@ -83,6 +83,29 @@ CAUSES = {
     "manual": "by hand",
     "unknown": "not told",
 }
+LEVELS = {  # of evidence that something failed by chance
+    "L1": "✓ proof: passed when it was run again",
+    "L2": "✓ strong: another run of the commit passed",
+    "L2x": "? hint: passed on another event only",
+    "L3": "✓ proof: the test passed on the same commit",
+    "L4": "? suspicion: failed alone between passes",
+}
+STARTS = {  # of a scheduled workflow, and how the newest one went
+    "on_time": "✓ in time",
+    "ok": "✓ in time",
+    "late": "▲ late",
+    "missed": "✗ missed",
+    "disabled": "⊘ workflow disabled",
+    "pending": "… can still come",
+    "unknown": "? schedule not known",
+    "not_found": "✗ no such workflow",
+    "ended": "schedule taken away",
+}
+PROOFS = {  # of a test's failure by chance
+    "report": "passed when its report ran it again",
+    "rerun": "passed in another attempt of the run",
+    "commit": "passed in another run of the commit",
+}
 ENVIRONMENTS = ("development", "test", "integration", "staging", "acceptance", "preproduction")  # on the way to
 PRODUCTION = "production"
 LEAD_TIME_GAPS = {

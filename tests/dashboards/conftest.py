@@ -18,6 +18,8 @@ from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.landing import Record, write_batch
 from tests import argocd_server
 from tests.conftest import publish_landing
+from tests.dashboards.stories import publish_story
+from tests.report.story import story
 
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 SHOP, TOOLS = "acme/shop", "acme/tools"
@@ -239,6 +241,14 @@ def delivering_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("deliveries")
     now = datetime.now(UTC)
     publish_deliveries(path, now, delivered(now))
+    return path
+
+
+@pytest.fixture(scope="session")
+def story_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home in which the story of six weeks is published, with flakes, schedules, reports and objectives."""
+    path = tmp_path_factory.mktemp("story")
+    publish_story(path, story())
     return path
 
 
