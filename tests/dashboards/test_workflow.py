@@ -429,13 +429,13 @@ def test_the_worst_hour_has_enough_jobs() -> None:
 def test_choosing_a_run_in_the_browser(browser: Browser, server: str) -> None:  # noqa: F811  # fixtures
     """A run that is chosen is in the address and still chosen after a reload; nothing complains."""
     visitor = Visitor(browser, server)
-    page = visitor.open("workflow?repository=acme/shop&workflow=CI")
+    page = visitor.open("workflow?repository=acme/shop&workflow=CI", numbers=5)
     page.get_by_role("combobox", name="Run", exact=True).click()
     page.keyboard.type("2 attempts")  # the list draws only what is in view
     page.get_by_role("option", name="2 attempts").click()
     page.wait_for_url(lambda url: "run=" in url)
     expect(page.locator(".js-plotly-plot").get_by_text("Attempt 2: ✓ success").first).to_be_visible(timeout=20_000)
-    visitor.open(page.url.removeprefix(f"{server}/"))
+    visitor.open(page.url.removeprefix(f"{server}/"), numbers=5)
     expect(page.locator(".js-plotly-plot").get_by_text("Attempt 2: ✓ success").first).to_be_visible(timeout=20_000)
     assert visitor.complaints == []
     page.context.close()
