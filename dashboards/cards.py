@@ -38,6 +38,7 @@ class Card:
     sample: str
     course: list[float]
     meaning: str
+    remark: str = ""  # a comparison with what others published
 
 
 def draw_cards(cards: list[Card]) -> None:
@@ -151,3 +152,5 @@ def _draw(card: Card) -> None:
     )
     st.html(spark_line(card.course))
     st.caption(card.sample)
+    if card.remark:
+        st.caption(card.remark)

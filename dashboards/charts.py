@@ -44,9 +44,14 @@ def week_axis(weeks: pd.DatetimeIndex) -> dict[str, object]:
 def duration_axis(longest: float | None) -> dict[str, object]:
     """Return a y axis from zero to a duration whose ticks are whole minutes or hours, in words."""
     top = 60.0 if longest is None or pd.isna(longest) or longest <= 0 else float(longest) * 1.12
-    step = next((step for step in _NICE_STEPS if top / step <= 5), 86400 * (int(top / 86400 / 5) + 1))
+    step = nice_step(top, 5)
     values = [index * step for index in range(int(top // step) + 1)]
     return {"range": [0, top], "tickvals": values, "ticktext": [duration(value) if value else "0" for value in values]}
+
+
+def nice_step(seconds: float, most: int) -> int:
+    """Return the smallest round number of seconds of which at most so many fit into a duration."""
+    return next((step for step in _NICE_STEPS if seconds / step <= most), 86400 * (int(seconds / 86400 / most) + 1))
 
 
 def count_axis(most: float | None, *, ticks: int) -> dict[str, object]:

@@ -35,6 +35,13 @@ def moment(at: datetime | None) -> str:
     return f"{local.day} {local:%b} {local.year} {local:%H:%M} {local:%Z}".replace(" ", words.NBSP)
 
 
+def instant(at: datetime | None) -> str:
+    """Return a recent moment in the reader's zone without year and zone, for tables that say which it is."""
+    if at is None or pd.isna(at):
+        return words.NOTHING
+    return words.instant((at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(zone()))
+
+
 def moment_html(at: datetime) -> str:
     """Return a moment in the reader's zone as HTML that shows UTC on hover."""
     return f'<time title="{escape(words.moment(at))}">{escape(moment(at))}</time>'

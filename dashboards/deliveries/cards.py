@@ -7,11 +7,12 @@ import pandas as pd
 
 from dashboards import data
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
-from dashboards.deliveries import questions
+from dashboards.deliveries import benchmarks, questions
 from dashboards.scope import BOTH_PERIODS, DeliveryScope, Period
 from phoenix_metrics import words
 
 _WEEK = timedelta(weeks=1)
+_PER_SERVICE = "DORA 2023: choose a service to compare"
 
 
 def delivery_cards(scope: DeliveryScope) -> list[Card]:
@@ -22,8 +23,8 @@ def delivery_cards(scope: DeliveryScope) -> list[Card]:
     return [
         _frequency_card(scope, now, before, course),
         _failure_card(scope, now, before, course),
-        _lead_time_card(now, before, course),
-        _recovery_card(now, before, course),
+        _lead_time_card(scope, now, before, course),
+        _recovery_card(scope, now, before, course),
         _rollback_card(scope, now, before, course),
         _rework_card(scope, now, before, course),
     ]
@@ -68,7 +69,11 @@ def _frequency_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, cou
         + data.definition("delivery_weekly.deployment_count")
         + " One that brings several services counts once here; where it counts for each of them, the page says so."
         + " Divided by the weeks of the period in which deployments are known, at least one."
-        + f" The line shows each {scope.unit}; the last is not over.",
+        + f" The line shows each {scope.unit}; the last is not over."
+        + benchmarks.meaning("frequency"),
+        _remark(scope, benchmarks.frequency_band(per_week), now, "sync_count")
+        if is_of_one_service(scope)
+        else _PER_SERVICE * (scope.environment == words.PRODUCTION),
     )
 
 
@@ -79,11 +84,20 @@ def _failure_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, cours
         _ratio_change(now, before, "change_failure_count"),
         _part(scope, now, "change_failure_count"),
         _ratio_course(course, "change_failure_count"),
-        data.definition("delivery_weekly.change_failure_ratio") + " " + meaning("A change failure is"),
+        data.definition("delivery_weekly.change_failure_ratio")
+        + " "
+        + meaning("A change failure is")
+        + benchmarks.meaning("failure"),
+        _remark(
+            scope,
+            benchmarks.failure_band(ratio_in(now, "change_failure_count", "deployment_count")),
+            now,
+            "deployment_count",
+        ),
     )
 
 
-def _lead_time_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
+def _lead_time_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
     unattributed = number_in(now, "unattributed_count")
     return Card(
         "Lead time, median",
@@ -92,11 +106,12 @@ def _lead_time_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> 
         sample_in(now, "lead_time_count", "new version")
         + (f"; {words.count(unattributed)} more without a known commit" if unattributed else ""),
         course_of(course["lead_time_p50"]),
-        "Half of the new versions took no longer. " + meaning("Lead time runs"),
+        "Half of the new versions took no longer. " + meaning("Lead time runs") + benchmarks.meaning("lead_time"),
+        _remark(scope, benchmarks.lead_time_band(now["lead_time_p50"]), now, "lead_time_count"),
     )
 
 
-def _recovery_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
+def _recovery_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card:
     unrecovered = number_in(now, "unrecovered_count")
     return Card(
         "Recovery time, median",
@@ -108,7 +123,9 @@ def _recovery_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> C
         "Half of the failures were mended sooner. "
         + data.definition("deliveries.recovery_seconds")
         + " "
-        + meaning("Recovery runs"),
+        + meaning("Recovery runs")
+        + benchmarks.meaning("recovery"),
+        _remark(scope, benchmarks.recovery_band(now["recovery_p50"]), now, "recovery_count"),
     )
 
 
@@ -142,6 +159,18 @@ def _rework_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, course
         _ratio_course(course, "rework_count"),
         data.definition("delivery_weekly.rework_ratio", "delivery_weekly.rework_count"),
     )
+
+
+def is_of_one_service(scope: DeliveryScope) -> bool:
+    """Whether a figure is of one service, as DORA asks for: frequencies of several add up to what nobody asked."""
+    return scope.service is not None or len(questions.services()) == 1
+
+
+def _remark(scope: DeliveryScope, band: str, now: pd.Series, samples: str) -> str:
+    """Return the cluster beside a figure of production, with a caveat where it rests on little."""
+    if not band or scope.environment != words.PRODUCTION:
+        return ""
+    return f"DORA 2023: {band}" + (", few samples" if number_in(now, samples) < words.FEW else "")
 
 
 def _joined(scope: DeliveryScope, by: str) -> pd.DataFrame:

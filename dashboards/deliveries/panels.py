@@ -1,12 +1,16 @@
 """Panels of deliveries."""
 
+import pandas as pd
 import streamlit as st
 
-from dashboards.deliveries import figures, questions
+from dashboards.deliveries import figures, questions, tables
 from dashboards.deliveries.cards import meaning
 from dashboards.filters import carried
 from dashboards.panel import draw, draw_link, panel
 from dashboards.scope import DeliveryScope
+from phoenix_metrics import words
+
+VERSIONS_DRAWN = 12
 
 
 def draw_deployments(scope: DeliveryScope, *, with_link: bool = False) -> None:
@@ -29,3 +33,59 @@ def draw_deployments(scope: DeliveryScope, *, with_link: bool = False) -> None:
         if with_link:
             time_range = {name: value for name, value in carried().items() if name == "range"}
             draw_link("What was deployed", "deliveries", environment=scope.environment, **time_range)
+
+
+def draw_lead_times(scope: DeliveryScope) -> None:
+    """Draw what the lead times of the period are made of, from the commit through the image to the environment."""
+    with panel(
+        "From commit to " + scope.environment,
+        meaning("Lead time runs")
+        + " The image names its commit, the commit its workflow runs. Built: the last of their jobs that was done "
+        "before the deployment began. What came before the merge is in no part: a merge commit is as old as its merge. "
+        "What one sync brought to several services from one commit is one version here.",
+    ):
+        versions = questions.lead_time_parts(scope)
+        if versions.empty:
+            st.caption("No new version of this period has a lead time; below it says why.")
+            return
+        draw(
+            figures.lead_times(rows_of(versions)),
+            "Stacked bars of the lead time of each version by what it was spent on, with the mean of all on top",
+        )
+        st.caption(said_of_parts(versions))
+        tables.draw_versions(versions)
+
+
+def rows_of(versions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows to draw: the mean of all versions whose parts are known, and the newest ones."""
+    columns = [*(share.column for share in figures.PARTS), "lead_time_seconds"]
+    whole = versions[versions["is_whole"]]
+    newest = versions.head(VERSIONS_DRAWN).copy()
+    newest["title"] = [_title(row) for row in newest.to_dict("records")]
+    newest["unknown_seconds"] = newest["lead_time_seconds"].where(~newest["is_whole"])
+    if whole.empty:
+        return newest
+    title = f"Mean of {words.counted(len(whole), 'version')}"
+    mean = pd.DataFrame([{**whole[columns].mean().to_dict(), "title": title, "unknown_seconds": float("nan")}])
+    return pd.concat([mean, newest[mean.columns]], ignore_index=True)
+
+
+def said_of_parts(versions: pd.DataFrame) -> str:
+    """Return in sentences where the time goes, of how many versions, and what is not drawn."""
+    whole = versions[versions["is_whole"]]
+    parts = {share.name: whole[share.column].sum() for share in figures.PARTS}
+    most = max(parts, key=lambda name: parts[name])
+    total = whole["lead_time_seconds"].sum()
+    said = [f"Most of it is spent {most}: {words.ratio(parts[most] / total)} of all lead time." if total else ""]
+    if len(versions) > len(whole):
+        said.append(f"Of {words.counted(len(versions) - len(whole), 'version')} only the whole is known.")
+    if len(versions) > VERSIONS_DRAWN:
+        said.append(f"The newest {VERSIONS_DRAWN} of {words.counted(len(versions), 'version')} are drawn.")
+    few = f", fewer than {words.FEW}" if len(versions) < words.FEW else ""
+    return " ".join([*filter(None, said), f"n{words.NBSP}={words.NBSP}{words.counted(len(versions), 'version')}{few}."])
+
+
+def _title(version: dict[str, object]) -> str:
+    shown = words.version(str(version["version"]))
+    few = str(version["services"]) if version["service_count"] == 1 else f"{version['service_count']} services"
+    return f"{shown}, {few}"

@@ -160,6 +160,55 @@ def recent(scope: DeliveryScope, limit: int) -> pd.DataFrame:
     )
 
 
+def lead_time_parts(scope: DeliveryScope) -> pd.DataFrame:
+    """Return what the lead times of the period are made of, each version of an operation once, newest first.
+
+    The parts are known where commit, pipeline, build and deployment are known and follow on each other; else the whole
+    is one part. An image is built when the last job of its commit that was done before the deployment had ended.
+    """
+    return ask(
+        f"""
+        with timed as (
+            select *,
+                coalesce(merged_at, committed_at) as ready_at,
+                coalesce(healthy_at, finished_at) as live_at
+            from marts.deliveries
+            where lead_time_seconds is not null and started_at >= $start and started_at < $end and {_filters(scope)}
+        ),
+        versions as (
+            select timed.deployment_id, timed.head_sha,
+                string_agg(timed.service, ', ' order by timed.service) as services,
+                string_agg(images.image, ' ' order by timed.service) as images,
+                min(timed.version) as version, min(timed.pull_request) as pull_request, count(*) as service_count,
+                min(timed.ready_at) as ready_at, min(timed.run_started_at) as run_started_at,
+                max(timed.built_at) as built_at, min(timed.started_at) as started_at, max(timed.live_at) as live_at
+            from timed
+            left join marts.deployment_images as images
+                on images.deployment_id = timed.deployment_id and images.service = timed.service
+            group by timed.deployment_id, timed.head_sha
+        ),
+        judged as (
+            select *,
+                coalesce(
+                    ready_at <= run_started_at and run_started_at <= built_at and built_at <= started_at
+                    and started_at <= live_at, false
+                ) as is_whole
+            from versions
+        )
+        select deployment_id, services, service_count, images, version, pull_request, ready_at, built_at, started_at,
+            live_at, is_whole,
+            case when is_whole then epoch(run_started_at) - epoch(ready_at) end as pipeline_seconds,
+            case when is_whole then epoch(built_at) - epoch(run_started_at) end as build_seconds,
+            case when is_whole then epoch(started_at) - epoch(built_at) end as wait_seconds,
+            case when is_whole then epoch(live_at) - epoch(started_at) end as rollout_seconds,
+            epoch(live_at) - epoch(ready_at) as lead_time_seconds
+        from judged
+        order by started_at desc, deployment_id, head_sha
+        """,
+        _of_period(scope),
+    )
+
+
 def lead_time_gaps(scope: DeliveryScope) -> pd.DataFrame:
     """Count the deployments of the period without a lead time by why they have none, the most frequent first."""
     return ask(

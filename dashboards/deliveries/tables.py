@@ -5,9 +5,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from dashboards import data
+from dashboards import clock, data
 from dashboards.deliveries import questions
 from dashboards.deliveries.cards import summed
+from dashboards.panel import panel
 from dashboards.scope import DeliveryScope
 from dashboards.tables import draw, number
 from phoenix_metrics import words
@@ -17,31 +18,34 @@ RECENT_DEPLOYMENTS = 50
 
 def draw_live(scope: DeliveryScope) -> None:
     """Draw which version of each service runs in which environment, and each application a click away."""
-    frame = questions.live(scope)
-    st.header("What runs where now", help=data.definition_of("environments") + " All environments, times in UTC.")
-    if frame.empty:
-        st.caption("No version is known to run anywhere.")
-        return
-    environments = words.in_order_of_delivery(frame["environment"])
-    draw(
-        matrix(frame),
-        {
-            "service": st.column_config.TextColumn(
-                "Service", help=data.definition("environments.service"), pinned=True
-            ),
-            **{name: st.column_config.TextColumn(name.capitalize(), width="medium") for name in environments},
-            "behind": st.column_config.TextColumn(
-                "Production is behind",
-                help=data.definition("environments.production_behind_commits", "environments.production_behind_days")
-                + " Against the environment that is furthest ahead.",
-                width="medium",
-            ),
-        },
-        {},
-        "Services by environments: the version that runs, since when, and what is wrong with it",
-    )
-    with st.expander("Each application"):
-        _draw_applications(frame)
+    meaning = data.definition_of("environments") + f" All environments. Times: {clock.note()}"
+    with panel("What runs where now", meaning):
+        frame = questions.live(scope)
+        if frame.empty:
+            st.caption("No version is known to run anywhere.")
+            return
+        environments = words.in_order_of_delivery(frame["environment"])
+        draw(
+            matrix(frame),
+            {
+                "service": st.column_config.TextColumn(
+                    "Service", help=data.definition("environments.service"), pinned=True
+                ),
+                **{name: st.column_config.TextColumn(name.capitalize(), width="medium") for name in environments},
+                "behind": st.column_config.TextColumn(
+                    "Production is behind",
+                    help=data.definition(
+                        "environments.production_behind_commits", "environments.production_behind_days"
+                    )
+                    + " Against the environment that is furthest ahead.",
+                    width="medium",
+                ),
+            },
+            {},
+            "Services by environments: the version that runs, since when, and what is wrong with it",
+        )
+        with st.expander("Each application"):
+            _draw_applications(frame)
 
 
 def matrix(frame: pd.DataFrame) -> pd.DataFrame:
@@ -56,7 +60,7 @@ def cell(row: Any) -> str:
     wrong = faults(row)
     is_healthy = row.health_status == "Healthy"
     sign = "▲" if wrong else "✓" if is_healthy else "?"
-    return ", ".join([f"{sign} {words.version(row.version)} since {words.instant(row.since)}", *wrong])
+    return ", ".join([f"{sign} {words.version(row.version)} since {clock.instant(row.since)}", *wrong])
 
 
 def faults(row: Any) -> list[str]:
@@ -74,99 +78,152 @@ def faults(row: Any) -> list[str]:
 
 def draw_rollbacks(scope: DeliveryScope) -> None:
     """Draw what went back in the period, with the evidence for it."""
-    frame = questions.rollbacks(scope)
-    st.header("Rollbacks", help=data.definition_of("rollbacks"))
-    if frame.empty:
-        st.caption(f"Nothing went back in {words.plain(scope.environment)} in this period.")
-        return
-    changes = zip(frame["from_revision"], frame["to_revision"], strict=True)
-    draw(
-        frame.assign(went=[f"{words.version(gone)} → {words.version(back)}" for gone, back in changes]),
-        {
-            "started_at": st.column_config.Column("When", help=data.definition("rollbacks.started_at"), width="medium"),
-            "environment": st.column_config.TextColumn("Where", help=data.definition("rollbacks.environment")),
-            "service": _text("Service", "rollbacks.service"),
-            "kind": _text("What went back", "rollbacks.kind"),
-            "cause": _text("Why", "rollbacks.cause"),
-            "went": st.column_config.TextColumn(
-                "From → to", help=data.definition("rollbacks.from_revision", "rollbacks.to_revision"), width="medium"
+    with panel("Rollbacks", data.definition_of("rollbacks")):
+        frame = questions.rollbacks(scope)
+        if frame.empty:
+            st.caption(f"Nothing went back in {words.plain(scope.environment)} in this period.")
+            return
+        changes = zip(frame["from_revision"], frame["to_revision"], strict=True)
+        draw(
+            frame.assign(went=[f"{words.version(gone)} → {words.version(back)}" for gone, back in changes]),
+            {
+                "started_at": st.column_config.Column(
+                    "When", help=f"{data.definition('rollbacks.started_at')} {clock.note()}", width="medium"
+                ),
+                "environment": st.column_config.TextColumn("Where", help=data.definition("rollbacks.environment")),
+                "service": _text("Service", "rollbacks.service"),
+                "kind": _text("What went back", "rollbacks.kind"),
+                "cause": _text("Why", "rollbacks.cause"),
+                "went": st.column_config.TextColumn(
+                    "From → to",
+                    help=data.definition("rollbacks.from_revision", "rollbacks.to_revision"),
+                    width="medium",
+                ),
+                "time_to_restore_seconds": number(
+                    "Time to restore", data.definition("rollbacks.time_to_restore_seconds")
+                ),
+                "confidence": _text("Confidence", "rollbacks.confidence"),
+                "initiated_by": _text("Who", "rollbacks.initiated_by"),
+                "evidence": st.column_config.TextColumn(
+                    "Evidence", help=data.definition("rollbacks.evidence"), width="large"
+                ),
+            },
+            {
+                "started_at": clock.moment,
+                "kind": _named(words.ROLLBACKS),
+                "cause": _named(words.CAUSES),
+                "time_to_restore_seconds": words.duration,
+                "evidence": lambda told: words.version(told).replace("->", "→"),
+            },
+            "Rollbacks with their kind, cause, versions, evidence and time to restore",
+        )
+
+
+def draw_versions(versions: pd.DataFrame) -> None:
+    """Draw the versions that a lead time is known of, with their images and what each part took."""
+    with st.expander(f"Each of the {words.counted(len(versions), 'version')}"):
+        draw(
+            versions.assign(
+                image=[
+                    words.images(row.images) if isinstance(row.images, str) else words.version(row.version)
+                    for row in versions.itertuples()
+                ]
             ),
-            "time_to_restore_seconds": number("Time to restore", data.definition("rollbacks.time_to_restore_seconds")),
-            "confidence": _text("Confidence", "rollbacks.confidence"),
-            "initiated_by": _text("Who", "rollbacks.initiated_by"),
-            "evidence": st.column_config.TextColumn(
-                "Evidence", help=data.definition("rollbacks.evidence"), width="large"
-            ),
-        },
-        {
-            "started_at": words.moment,
-            "kind": _named(words.ROLLBACKS),
-            "cause": _named(words.CAUSES),
-            "time_to_restore_seconds": words.duration,
-            "evidence": lambda told: words.version(told).replace("->", "→"),
-        },
-        "Rollbacks with their kind, cause, versions, evidence and time to restore",
-    )
+            {
+                "image": st.column_config.TextColumn(
+                    "Image", help=data.definition("deployment_images.image"), width="medium"
+                ),
+                "services": _text("Services", "deliveries.service"),
+                "pull_request": number("Pull request", data.definition("deliveries.pull_request")),
+                "ready_at": st.column_config.Column(
+                    "Merged or committed",
+                    help=f"{data.definition('deliveries.merged_at', 'deliveries.committed_at')} {clock.note()}",
+                    width="medium",
+                ),
+                "pipeline_seconds": number("Until its pipeline", data.definition("deliveries.run_started_at")),
+                "build_seconds": number("Built in", data.definition("deliveries.built_at")),
+                "wait_seconds": number("Waited", "From built to " + data.definition("deliveries.started_at")),
+                "rollout_seconds": number("Rolled out in", data.definition("deliveries.healthy_at")),
+                "lead_time_seconds": number("Lead time", data.definition("deliveries.lead_time_seconds")),
+                "live_at": st.column_config.Column(
+                    "There since", help=f"{data.definition('deliveries.healthy_at')} {clock.note()}", width="medium"
+                ),
+            },
+            {
+                "pull_request": lambda number: f"#{number:.0f}",
+                "ready_at": clock.moment,
+                "live_at": clock.moment,
+                **dict.fromkeys(
+                    ("pipeline_seconds", "build_seconds", "wait_seconds", "rollout_seconds", "lead_time_seconds"),
+                    words.duration,
+                ),
+            },
+            "Versions with their image, commit, and what each part of the lead time took",
+        )
 
 
 def draw_recent(scope: DeliveryScope) -> None:
     """Draw the newest deployments of the period, each operation once."""
-    frame = questions.recent(scope, RECENT_DEPLOYMENTS)
-    st.header(
-        "Recent deployments",
-        help=f"The newest {RECENT_DEPLOYMENTS} of the period. " + data.definition_of("deployments"),
-    )
-    draw(
-        frame.assign(
-            brought=[
-                words.images(row.images) if isinstance(row.images, str) else words.version(row.revision)
-                for row in frame.itertuples()
-            ],
-            by=[
-                row.initiated_by if isinstance(row.initiated_by, str) else words.TRIGGERS.get(row.trigger, row.trigger)
-                for row in frame.itertuples()
-            ],
-            healthy=[_health_afterwards(row) for row in frame.itertuples()],
-        ),
-        {
-            "started_at": st.column_config.Column("Began", help=data.definition("deployments.started_at"), width=165),
-            "application": _text("Application", "deployments.application"),
-            "service": st.column_config.TextColumn("Services", help=data.definition("deployments.service"), width=190),
-            "status": _text("Status", "deployments.status"),
-            "change": _text("Change", "deployments.change"),
-            "brought": st.column_config.TextColumn(
-                "Version", help=data.definition("deployments.images", "deployments.revision"), width="medium"
+    meaning = f"The newest {RECENT_DEPLOYMENTS} of the period. " + data.definition_of("deployments")
+    with panel("Recent deployments", meaning):
+        frame = questions.recent(scope, RECENT_DEPLOYMENTS)
+        draw(
+            frame.assign(
+                brought=[
+                    words.images(row.images) if isinstance(row.images, str) else words.version(row.revision)
+                    for row in frame.itertuples()
+                ],
+                by=[
+                    row.initiated_by
+                    if isinstance(row.initiated_by, str)
+                    else words.TRIGGERS.get(row.trigger, row.trigger)
+                    for row in frame.itertuples()
+                ],
+                healthy=[_health_afterwards(row) for row in frame.itertuples()],
             ),
-            "by": st.column_config.TextColumn(
-                "By", help=data.definition("deployments.initiated_by", "deployments.trigger")
-            ),
-            "duration_seconds": number("Duration", data.definition("deployments.duration_seconds")),
-            "healthy": st.column_config.TextColumn(
-                "Afterwards",
-                help=data.definition("deployments.healthy_at", "deployments.degraded_at", "deployments.aborted_at"),
-                width="medium",
-            ),
-        },
-        {
-            "started_at": words.moment,
-            "status": _named(words.STATUSES),
-            "change": _named(words.CHANGES),
-            "duration_seconds": words.duration,
-        },
-        "Recent deployments with their status, change, version, who asked for them, duration and health afterwards",
-    )
+            {
+                "started_at": st.column_config.Column(
+                    "Began", help=f"{data.definition('deployments.started_at')} {clock.note()}", width=175
+                ),
+                "application": _text("Application", "deployments.application"),
+                "service": st.column_config.TextColumn(
+                    "Services", help=data.definition("deployments.service"), width=190
+                ),
+                "status": _text("Status", "deployments.status"),
+                "change": _text("Change", "deployments.change"),
+                "brought": st.column_config.TextColumn(
+                    "Version", help=data.definition("deployments.images", "deployments.revision"), width="medium"
+                ),
+                "by": st.column_config.TextColumn(
+                    "By", help=data.definition("deployments.initiated_by", "deployments.trigger")
+                ),
+                "duration_seconds": number("Duration", data.definition("deployments.duration_seconds")),
+                "healthy": st.column_config.TextColumn(
+                    "Afterwards",
+                    help=data.definition("deployments.healthy_at", "deployments.degraded_at", "deployments.aborted_at"),
+                    width="medium",
+                ),
+            },
+            {
+                "started_at": clock.moment,
+                "status": _named(words.STATUSES),
+                "change": _named(words.CHANGES),
+                "duration_seconds": words.duration,
+            },
+            "Recent deployments with their status, change, version, who asked for them, duration and health afterwards",
+        )
 
 
 def draw_completeness(scope: DeliveryScope) -> None:
     """Say how much of the deliveries is known, why lead times are missing, and what of Argo CD is lost."""
-    st.header("How complete this is", help=data.definition_of("data_health"))
-    st.markdown("\n".join(f"- {sentence}" for sentence in completeness(scope)))
-    gaps, sources = questions.lead_time_gaps(scope), questions.sources()
-    with st.expander(f"{words.counted(gaps['delivery_count'].sum(), scope.noun)} without a lead time, and why"):
-        _draw_gaps(gaps)
-    if not sources.empty:
-        with st.expander("What each server of Argo CD tells"):
-            _draw_sources(sources)
+    with panel("How complete this is", data.definition_of("data_health")):
+        st.markdown("\n".join(f"- {sentence}" for sentence in completeness(scope)))
+        gaps, sources = questions.lead_time_gaps(scope), questions.sources()
+        with st.expander(f"{words.counted(gaps['delivery_count'].sum(), scope.noun)} without a lead time, and why"):
+            _draw_gaps(gaps)
+        if not sources.empty:
+            with st.expander("What each server of Argo CD tells"):
+                _draw_sources(sources)
 
 
 def completeness(scope: DeliveryScope) -> list[str]:
@@ -202,7 +259,7 @@ def _said_of_servers(sources: pd.DataFrame) -> list[str]:
         missing = f"{words.counted(server.missing_count, 'deployment')} known to be lost"
         name = words.plain(server.subject)
         said.append(
-            f"Argo CD **{name}** {state}, last in full on {words.moment(server.last_success_at)}; "
+            f"Argo CD **{name}** {state}, last in full on {clock.moment(server.last_success_at)}; "
             f"operations since {words.day(server.oldest_at)}, {words.count(server.open_count)} not ended, "
             f"{missing if server.missing_count else 'none known to be lost'}.{note}"
         )
@@ -245,8 +302,8 @@ def _draw_applications(frame: pd.DataFrame) -> None:
         },
         {
             "version": words.version,
-            "since": words.moment,
-            "last_deployed_at": words.moment,
+            "since": clock.moment,
+            "last_deployed_at": clock.moment,
             "health_status": _named(words.HEALTHS),
             "last_status": _named(words.STATUSES),
             "production_behind_commits": words.count,
@@ -294,7 +351,7 @@ def _draw_sources(sources: pd.DataFrame) -> None:
         {
             "source": words.part,
             "state": _named(words.STATES),
-            "last_success_at": words.moment,
+            "last_success_at": clock.moment,
             "oldest_at": words.day,
             "open_count": words.count,
             "missing_count": words.count,
@@ -323,9 +380,9 @@ def _behind(frame: pd.DataFrame) -> dict[str, str]:
 
 def _health_afterwards(row: Any) -> str:
     if pd.notna(row.aborted_at):
-        return f"↩ Rollout aborted {words.instant(row.aborted_at)}"
+        return f"↩ Rollout aborted {clock.instant(row.aborted_at)}"
     if pd.notna(row.degraded_at):
-        return f"✗ degraded {words.instant(row.degraded_at)}"
+        return f"✗ degraded {clock.instant(row.degraded_at)}"
     if pd.notna(row.healthy_at):
         return f"✓ healthy after {words.duration((row.healthy_at - row.started_at).total_seconds())}"
     return "not observed" if row.status == "succeeded" else words.NOTHING

@@ -56,12 +56,10 @@ def success_over_time(frame: pd.DataFrame, threshold: float) -> go.Figure:
     return finished(figure, height=300, legend=False)
 
 
-def duration_over_time(frame: pd.DataFrame, *, with_p99: bool = False) -> go.Figure:
+def duration_over_time(frame: pd.DataFrame) -> go.Figure:
     """Draw median and 95th percentile of duration, hollow points where fewer than 20 runs stand behind them."""
     figure = go.Figure()
     names = {"duration_p50": ("median", GREEN, "dot"), "duration_p95": ("p95", BLUE, "solid")}
-    if with_p99:
-        names["duration_p99"] = ("p99", GREY, "dash")
     few = frame["duration_count"].fillna(0) < FEW
     for column, (name, color, dash) in names.items():
         hover = [

@@ -9,6 +9,7 @@ from dashboards.panel import draw, panel
 from dashboards.runs import figures, questions
 from dashboards.runs.cards import over_time
 from dashboards.scope import Scope
+from phoenix_metrics import words
 from phoenix_metrics.words import FEW
 
 LAST_RUNS = 60
@@ -28,7 +29,7 @@ def draw_success(scope: Scope) -> None:
         )
 
 
-def draw_durations(scope: Scope, *, with_p99: bool = False) -> None:
+def draw_durations(scope: Scope) -> None:
     """Draw percentiles of duration of each hour or day."""
     unit = scope.period.unit
     with panel(
@@ -38,7 +39,7 @@ def draw_durations(scope: Scope, *, with_p99: bool = False) -> None:
         + f" A hollow point rests on fewer than {FEW} runs.",
     ):
         draw(
-            figures.duration_over_time(over_time(scope), with_p99=with_p99),
+            figures.duration_over_time(over_time(scope)),
             f"Lines of the median and of high percentiles of duration per {unit}",
         )
 
@@ -47,20 +48,24 @@ def draw_outcomes(scope: Scope) -> None:
     """Draw how the runs of each hour or day ended."""
     unit = scope.period.unit
     with panel(f"Outcomes per {unit}", f"Runs by the {unit} on which they were created and by how they ended."):
+        course = over_time(scope)
         draw(
-            figures.outcomes_over_time(over_time(scope)),
+            figures.outcomes_over_time(course),
             f"Stacked bars of successful, failed, cancelled and other runs per {unit}",
         )
+        counts = {share.name: course[share.column].sum() for share in figures.SHARES}
+        said = [f"{words.count(number)} {name}" for name, number in counts.items() if number]
+        st.caption(f"{words.counted(course['run_count'].sum(), 'run')}: {', '.join(said)}.")
 
 
 def draw_last_runs(scope: Scope) -> None:
     """Draw the newest runs of the default branch, one bar each."""
-    runs = questions.recent_runs(replace(scope, default_branch_only=True), LAST_RUNS)
     with panel(
         "Last runs on the default branch",
         f"Up to {LAST_RUNS} runs of the period, oldest first. The height is the duration. The sign above a bar says "
         "how the run ended and leads to it on GitHub.",
     ):
+        runs = questions.recent_runs(replace(scope, default_branch_only=True), LAST_RUNS)
         if runs.empty:
             st.caption("No runs on the default branch in this period.")
         else:

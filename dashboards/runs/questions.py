@@ -127,7 +127,7 @@ def queue_summary(scope: Scope, by: str) -> pd.DataFrame:
             count(jobs.queue_seconds) as queue_count,
             quantile_cont(jobs.queue_seconds, 0.95) as queue_p95
         from runs inner join marts.jobs as jobs on jobs.run_id = runs.run_id
-        where jobs.day >= cast($previous_start as date) and {_rows(by)}
+        where jobs.day >= cast($previous_start as date) and {_of_workflow(scope)} and {_rows(by)}
         group by all
         """,
         scope.parameters,
@@ -149,6 +149,24 @@ def recent_runs(scope: Scope, limit: int) -> pd.DataFrame:
     )
 
 
+def duration_bins(scope: Scope, width: int, last: int) -> pd.DataFrame:
+    """Count the period's successful and failed runs by duration, in bins of so many seconds, the last one open."""
+    return ask(
+        f"""
+        {_runs(scope)}
+        select least(cast(floor(duration_seconds / $width) as integer), $last) as bin,
+            count(*) filter (where outcome = 'success') as success_count,
+            count(*) filter (where outcome = 'failure') as failure_count,
+            max(duration_seconds) as longest_seconds
+        from runs
+        where period = 'current' and is_decided and duration_seconds is not null
+        group by bin
+        order by bin
+        """,
+        {**scope.parameters, "width": width, "last": last},
+    )
+
+
 def job_summary(scope: Scope) -> pd.DataFrame:
     """Count and measure the jobs of the period's runs, those that took most time first; every execution counts."""
     return ask(
@@ -167,7 +185,8 @@ def job_summary(scope: Scope) -> pd.DataFrame:
             quantile_cont(jobs.queue_seconds, 0.95) as queue_p95,
             sum(jobs.duration_seconds) as job_seconds
         from runs inner join marts.jobs as jobs on jobs.run_id = runs.run_id
-        where period = 'current' and jobs.day >= cast($start as date) and not jobs.is_carried_over
+        where period = 'current' and jobs.day >= cast($start as date) and {_of_workflow(scope)}
+            and not jobs.is_carried_over
         group by jobs.job_base
         order by job_seconds desc nulls last, job
         """,
@@ -189,6 +208,7 @@ def slowest_steps(scope: Scope, limit: int) -> pd.DataFrame:
         inner join marts.jobs as jobs on jobs.run_id = runs.run_id
         inner join marts.steps as steps on steps.job_id = jobs.job_id
         where period = 'current' and jobs.day >= cast($start as date) and steps.day >= cast($start as date)
+            and {_of_workflow(scope)}
         group by jobs.job_base, steps.step
         having sum(steps.duration_seconds) > 0
         order by step_seconds desc, job, step
@@ -220,6 +240,12 @@ def _filters(scope: Scope) -> str:
     if scope.default_branch_only:
         conditions.append("is_default_branch")
     return " and ".join(conditions or ["true"])
+
+
+def _of_workflow(scope: Scope) -> str:
+    """Select jobs by what of the filters they hold themselves, before they are joined with the runs."""
+    held = [f"jobs.{column} = ${column}" for column in ("repository", "workflow") if column in scope.filters]
+    return " and ".join(held or ["true"])
 
 
 def _rows(by: str) -> str:

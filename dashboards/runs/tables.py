@@ -1,4 +1,4 @@
-"""Tables of workflows, jobs, steps and runs."""
+"""The table of workflows by the time they lost."""
 
 import pandas as pd
 import streamlit as st
@@ -7,10 +7,10 @@ from dashboards import data, filters
 from dashboards.panel import panel
 from dashboards.runs import questions
 from dashboards.scope import Scope
-from dashboards.tables import FEW_NOTE, P95_NOTE, draw, number
+from dashboards.tables import P95_NOTE, draw, number
 from phoenix_metrics import words
 
-WORST_WORKFLOWS, RECENT_RUNS, SLOWEST_STEPS = 20, 50, 15
+WORST_WORKFLOWS = 20
 
 _FAILURES = "Failures among successes and failures."
 
@@ -64,93 +64,6 @@ def worst_workflows(scope: Scope) -> pd.DataFrame:
         failure_ratio=frame["failure_count"] / frame["decided_count"].where(frame["decided_count"] > 0),
         lost_share=frame["lost_seconds"] / frame["lost_seconds"].sum(),
         trend=[trends[key] for key in keys],
-    )
-
-
-def draw_jobs(scope: Scope) -> None:
-    """Draw the jobs of the runs, those that took most time first."""
-    st.header("Jobs", help=data.definition_of("jobs") + " The members of a matrix count together.")
-    draw(
-        questions.job_summary(scope),
-        {
-            "job": st.column_config.TextColumn("Job", width="large", help=data.definition("jobs.job_base")),
-            "failure_ratio": number("Failure ratio", _FAILURES),
-            "decided_count": number("Executions", "Executions that succeeded or failed, those of re-runs included."),
-            "duration_p50": number("Duration, median", data.definition("jobs.duration_seconds")),
-            "duration_p95": number("p95", P95_NOTE),
-            "queue_p95": number("Queue time, p95", data.definition("jobs.queue_seconds") + FEW_NOTE),
-            "job_seconds": number("Total time", data.definition("job_daily.job_seconds")),
-        },
-        {
-            "failure_ratio": words.ratio,
-            "decided_count": words.count,
-            "duration_p50": words.duration,
-            "duration_p95": words.duration,
-            "queue_p95": words.duration,
-            "job_seconds": words.duration,
-        },
-        "Jobs with their failure ratio, duration, queue time and total time",
-    )
-
-
-def draw_steps(scope: Scope) -> None:
-    """Draw the steps that took most time, if the source told of any."""
-    frame = questions.slowest_steps(scope, SLOWEST_STEPS)
-    if frame.empty:
-        return
-    st.header("Slowest steps", help=f"The {SLOWEST_STEPS} steps that took most time in total.")
-    draw(
-        frame,
-        {
-            "step": st.column_config.TextColumn("Step", width="large"),
-            "job": st.column_config.TextColumn("Job", width="medium"),
-            "duration_count": number("Executions", "Executions of the step that took any time."),
-            "duration_p50": number("Duration, median", data.definition("steps.duration_seconds")),
-            "duration_p95": number("p95", P95_NOTE),
-            "step_seconds": number("Total time", "Time of all executions."),
-        },
-        {
-            "duration_count": words.count,
-            "duration_p50": words.duration,
-            "duration_p95": words.duration,
-            "step_seconds": words.duration,
-        },
-        "Steps with their duration and total time",
-    )
-
-
-def draw_recent_runs(scope: Scope) -> None:
-    """Draw the newest runs with links to GitHub, and to the first attempt where there were several."""
-    frame = questions.recent_runs(scope, RECENT_RUNS)
-    st.header("Recent runs", help=f"The newest {RECENT_RUNS} of the period, all times UTC.")
-    frame["outcome"] = frame["outcome"].map(words.OUTCOMES)
-    frame["first_attempt"] = frame["html_url"].where(frame["run_attempt"] > 1) + "/attempts/1"
-    draw(
-        frame,
-        {
-            "html_url": st.column_config.LinkColumn("Run", width="small", alignment="left"),
-            "created_at": st.column_config.Column("Created", width="medium"),
-            "outcome": st.column_config.TextColumn("Outcome", width="small"),
-            "duration_seconds": number("Duration", data.definition("workflow_runs.duration_seconds")),
-            "queue_seconds": number("Longest queue", data.definition("workflow_runs.queue_seconds")),
-            "run_attempt": number("Attempts", data.definition("workflow_runs.run_attempt")),
-            "first_attempt": st.column_config.LinkColumn("First attempt", display_text="attempt 1", alignment="left"),
-            "event": st.column_config.TextColumn("Event"),
-            "head_branch": st.column_config.TextColumn("Branch", width=140),
-            "head_sha": st.column_config.TextColumn("Commit", width="small"),
-            "title": st.column_config.TextColumn("Title", width="large"),
-        },
-        {
-            "html_url": {
-                url: f"#{number}" for url, number in zip(frame["html_url"], frame["run_number"], strict=True)
-            }.get,
-            "created_at": words.moment,
-            "duration_seconds": words.duration,
-            "queue_seconds": words.duration,
-            "run_attempt": words.count,
-            "head_sha": lambda sha: str(sha)[:7],
-        },
-        "The newest runs with outcome, duration and links",
     )
 
 

@@ -14,6 +14,7 @@ if not is_quiet:
 tables.draw_live(scope)
 panels.draw_deployments(scope)
 if not is_quiet:
+    panels.draw_lead_times(scope)
     tables.draw_rollbacks(scope)
     tables.draw_recent(scope)
 tables.draw_completeness(scope)

@@ -86,7 +86,7 @@ def test_figures_survive_empty_columns() -> None:
     nothing = pd.DataFrame(columns=course().columns, index=DAYS, dtype="float64")
     for figure in (
         figures.success_over_time(nothing, 0.1),
-        figures.duration_over_time(nothing, with_p99=True),
+        figures.duration_over_time(nothing),
         figures.outcomes_over_time(nothing),
     ):
         assert figure.to_dict()

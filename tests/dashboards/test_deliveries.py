@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.deliveries import benchmarks
 from dashboards.deliveries.cards import weeks_known
+from dashboards.deliveries.panels import VERSIONS_DRAWN, rows_of, said_of_parts
 from dashboards.deliveries.tables import cell
 from dashboards.scope import last
 from phoenix_metrics import words
 from tests.conftest import read
-from tests.dashboards.conftest import commit, publish_deliveries
+from tests.dashboards.conftest import COMMITTED_BEFORE, STEPS, STRANGE, commit, publish_deliveries
 from tests.dashboards.test_pages import shown, text
 
 Visit = Callable[..., AppTest]
@@ -244,3 +246,69 @@ def test_environments_stand_in_the_order_of_delivery() -> None:
     assert words.behind(7, 0.86) == f"7{words.NBSP}commits, 0.9{words.NBSP}days"
     assert words.behind(-1, -2.0) == f"ahead 1{words.NBSP}commit, 2.0{words.NBSP}days"
     assert words.behind(0, 0.0) == "nothing"
+
+
+def test_lead_times_are_made_of_their_parts(visit: Visit, delivering_home: Path, known: Known) -> None:
+    """Each version has what its lead time was spent on, as the steps were written down: the parts sum to the whole."""
+    app = visit(delivering_home, "deliveries", range="60 days")
+    versions = next(table.value for table in app.dataframe if "pipeline_seconds" in table.value)
+    rows = known.within(60, environment="production").dropna(subset="lead_time_seconds")
+    steps = {commit(1000 + number): number for number in range(len(STEPS)) if number != STRANGE}
+    told = rows.assign(number=rows["head_sha"].map(steps)).drop_duplicates("number").sort_values("started_at")
+    waits = [(2 + number) * 3600 - 600 + 30 for number in told["number"]]  # a run of ten minutes, so much before
+    assert len(versions) == len(told) == len(rows) / 2
+    assert set(versions["pipeline_seconds"]) == {COMMITTED_BEFORE.total_seconds()}
+    assert set(versions["build_seconds"]) == {600.0}
+    assert versions["wait_seconds"].tolist()[::-1] == pytest.approx(waits, abs=2)
+    parts = versions[["pipeline_seconds", "build_seconds", "wait_seconds", "rollout_seconds"]].sum(axis=1)
+    assert parts.tolist() == versions["lead_time_seconds"].tolist() == told["lead_time_seconds"].tolist()[::-1]
+    assert versions["image"].tolist()[-1] == words.images(f"ghcr.io/acme/shop/api:main-{told['head_sha'].iloc[0]}")
+
+
+def test_versions_without_all_moments_stay_whole() -> None:
+    """A version whose pipeline is not known is drawn as one part, is not in the mean, and is counted in words."""
+    parts = {"pipeline_seconds": 60.0, "build_seconds": 600.0, "wait_seconds": 3600.0, "rollout_seconds": 40.0}
+    known = {**parts, "lead_time_seconds": 4300.0, "is_whole": True}
+    unknown = {**dict.fromkeys(parts), "lead_time_seconds": 9000.0, "is_whole": False}
+    named = {"version": "1.4.2", "services": "api", "service_count": 1}
+    versions = pd.DataFrame([{**named, **known}, {**named, **unknown}] * 10)
+    rows = rows_of(versions)
+    assert len(rows) == 1 + VERSIONS_DRAWN
+    assert rows.loc[0, ["title", "wait_seconds", "lead_time_seconds"]].tolist() == [
+        f"Mean of 10{words.NBSP}versions",
+        3600.0,
+        4300.0,
+    ]
+    assert rows["unknown_seconds"].dropna().unique().tolist() == [9000.0]
+    said = said_of_parts(versions).replace(words.NBSP, " ")
+    assert "Most of it is spent waiting to be deployed: 83.7 % of all lead time." in said
+    assert "Of 10 versions only the whole is known. The newest 12 of 20 versions are drawn. n = 20 versions." in said
+    assert rows_of(versions[~versions["is_whole"]])["title"].tolist() == ["1.4.2, api"] * 10
+
+
+def test_bands_stand_beside_production(visit: Visit, delivering_home: Path) -> None:
+    """DORA's clusters are named for production, for frequency of one service only, and say where they come from."""
+    app = visit(delivering_home, "deliveries")
+    page = text(app)
+    assert page.count("DORA 2023: ") == 4
+    assert "DORA 2023: choose a service to compare" in page
+    assert "DORA 2023: elite, few samples" in page  # half of the lead times are under ten hours
+    assert "Accelerate State of DevOps 2023" in app.metric[0].help
+    assert "DORA 2023: high, few samples" in text(visit(delivering_home, "deliveries", service="api"))
+    assert "DORA 2023" not in text(visit(delivering_home, "deliveries", environment="staging"))
+
+
+@pytest.mark.parametrize(
+    ("band", "values"),
+    [
+        (benchmarks.frequency_band, {None: "", 0: "", 7.1: "elite", 7: "high", 1: "high", 0.5: "medium or low"}),
+        (benchmarks.frequency_band, {0.2: benchmarks.BEYOND}),
+        (benchmarks.lead_time_band, {None: "", 86_399: "elite", 86_400: "high", 604_800: "medium or low"}),
+        (benchmarks.lead_time_band, {31 * 86_400: benchmarks.BEYOND}),
+        (benchmarks.recovery_band, {3_599: "elite", 3_600: "high", 86_400: "medium", 604_800: "low"}),
+        (benchmarks.failure_band, {None: "", 0: "elite", 0.08: "high", 0.21: "medium", 0.4: "low", 1: "low"}),
+    ],
+)
+def test_bands(band: Callable[[float | None], str], values: dict[float | None, str]) -> None:
+    """A figure is in the best cluster that it reaches; of change failure ratios the nearest one counts."""
+    assert {value: band(value) for value in values} == values
