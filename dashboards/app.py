@@ -14,6 +14,7 @@ page = st.navigation(
     [
         st.Page("views/overview.py", title="Overview", url_path="overview", default=True),
         st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
+        st.Page("views/cost.py", title="Cost", url_path="cost"),
         st.Page("views/deliveries.py", title="Deliveries", url_path="deliveries"),
     ],
     position="top",
