@@ -30,7 +30,7 @@ def said(frame: pd.DataFrame, first: date, last: date) -> str:
     """Say how far our list price is from the bill, of the repositories that are measured."""
     ours = frame[frame["is_measured"]]
     drift, gross = ours["drift_usd"].sum(), ours["billed_gross_usd"].sum()
-    share = f" ({words.ratio(abs(drift) / gross)})" if gross else ""
+    share = f" ({_share(abs(drift) / gross)})" if gross else ""
     side = "the same as" if words.usd(abs(drift)) == words.usd(0) else "more than" if drift > 0 else "less than"
     far = "" if side == "the same as" else f"{words.usd(abs(drift))}{share} "
     return (
@@ -50,11 +50,12 @@ def _draw_days(scope: Scope, reach: tuple[date, date]) -> None:
     days = pd.date_range(first, last, freq="D", unit="us", name="bucket")
     draw(
         figures.bill_beside_ours(course.set_index("bucket").reindex(days)),
-        "Lines of our list price and of the bill before discounts of each day",
+        "The bill before discounts of each day as bars, and our list price of the same day as a line",
     )
     st.caption(
-        "A hollow point may still change: GitHub writes a day's bill over some days. Only runners that GitHub charges "
-        "are compared, and jobs count on the day on which they began, so these sums differ from those above."
+        "A dotted bar may still change: GitHub writes a day's bill over some days. Only minutes on runners that GitHub "
+        "charges are compared, no storage; and jobs count on the day on which they began, so these sums differ from "
+        "those above."
     )
     _draw_table(frame.assign(group=frame["is_measured"].map({True: "measured here", False: "not measured here"})))
 
@@ -78,6 +79,10 @@ def _say_why_not(reach: tuple[date, date] | None) -> None:
     )
 
 
+def _share(ratio: float) -> str:
+    return words.ratio(ratio) if ratio >= 0.001 else f"under 0.1{words.NBSP}%"
+
+
 def _draw_table(frame: pd.DataFrame) -> None:
     columns = (
         ("minutes", "Minutes here"),
@@ -93,10 +98,10 @@ def _draw_table(frame: pd.DataFrame) -> None:
         frame,
         {
             "sku": st.column_config.TextColumn(
-                "Billed as", help=data.definition("billing_reconciliation.sku"), width="medium"
+                "Billed as", help=data.definition("billing_reconciliation.sku"), width=190, pinned=True
             ),
-            "group": st.column_config.TextColumn("Of", width="medium"),
             **{column: number(label, data.definition(f"billing_reconciliation.{column}")) for column, label in columns},
+            "group": st.column_config.TextColumn("Of", width=150),
         },
         {
             "minutes": words.minutes,

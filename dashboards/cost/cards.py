@@ -5,6 +5,7 @@ import pandas as pd
 from dashboards import data
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in
 from dashboards.cost import questions
+from dashboards.cost.filters import is_comparable
 from dashboards.scope import BOTH_PERIODS, Scope
 from phoenix_metrics import words
 
@@ -12,7 +13,8 @@ from phoenix_metrics import words
 def cost_cards(scope: Scope) -> list[Card]:
     """Return the headline cards; what GitHub billed has one only where a bill by day is read."""
     totals = questions.totals(scope).set_index("period").reindex(list(BOTH_PERIODS))
-    now, before = totals.loc["current"], totals.loc["previous"]
+    now = totals.loc["current"]
+    before = totals.loc["previous"] if is_comparable(scope) else totals.loc["previous"] * float("nan")
     course = questions.over_time(scope, "Day").set_index("bucket").reindex(scope.period.buckets)
     return [
         _cost_card(now, before, course),
@@ -41,8 +43,12 @@ def _waste_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card
         "Wasted",
         words.usd(now["waste_usd"]),
         _money_change(now, before, "waste_usd"),
-        f"{words.ratio(ratio_in(now, 'waste_usd', 'cost_usd'))} of the list price, was "
-        f"{words.ratio(ratio_in(before, 'waste_usd', 'cost_usd'))}",
+        f"{words.ratio(ratio_in(now, 'waste_usd', 'cost_usd'))} of the list price"
+        + (
+            f", was {words.ratio(earlier)}"
+            if (earlier := ratio_in(before, "waste_usd", "cost_usd")) is not None
+            else ""
+        ),
         course_of(course["waste_usd"].fillna(0)),
         data.definition("costs_daily.waste_usd") + " " + data.definition_of("wasted_jobs"),
     )
@@ -111,8 +117,8 @@ def _unpriced_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> C
             words.count,
             is_firm=is_enough(now, before, "job_count"),
         ),
-        f"{words.ratio(ratio_in(now, 'unpriced_count', 'job_count'))} of {words.counted(now['job_count'], 'job')}; "
-        "no cost here has them in it",
+        f"{words.ratio(ratio_in(now, 'unpriced_count', 'job_count'))} of {words.counted(now['job_count'], 'job')}"
+        + ("; no cost here has them in it" if now["unpriced_count"] else ""),
         course_of(course["unpriced_count"].fillna(0)),
         data.definition("costs_daily.unpriced_count") + " " + data.definition_of("unpriced_daily"),
     )

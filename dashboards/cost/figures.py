@@ -65,28 +65,21 @@ def budget_through_month(frame: pd.DataFrame, crossing: datetime | None, *, is_c
         )
     highest = frame[["budget_usd", "spent_usd", "forecast_usd"]].max().max()
     figure.update_yaxes(**usd_axis(highest))
+    figure.update_traces(cliponaxis=False)
     return finished(figure, height=290)
 
 
 def bill_beside_ours(frame: pd.DataFrame) -> go.Figure:
-    """Draw our list price and the bill before discounts by the day of use, hollow while the bill may still change."""
-    unsettled = ~frame["is_settled"].fillna(True).astype(bool)
-    named = {"cost_usd": ("list price here", BLUE, "solid"), "billed_gross_usd": ("bill before discounts", RED, "dot")}
+    """Draw the bill before discounts of each day, dotted while it may still change, and our list price over it."""
+    dots = ["" if is_settled else "." for is_settled in frame["is_settled"].fillna(True).astype(bool)]
+    ours = [f"list price here <b>{usd(value)}</b>" for value in frame["cost_usd"]]
     figure = go.Figure(
         [
-            line(
-                frame.index,
-                frame[column],
-                name,
-                color,
-                [f"{name} <b>{usd(value)}</b>" for value in frame[column]],
-                dash=dash,
-                hollow=unsettled,
-            )
-            for column, (name, color, dash) in named.items()
+            _bars(frame.index, frame["billed_gross_usd"], "bill before discounts", GREY, dots),
+            line(frame.index, frame["cost_usd"], "list price here", BLUE, ours),
         ]
     )
-    figure.update_yaxes(**usd_axis(frame[list(named)].max().max()))
+    figure.update_yaxes(**usd_axis(frame[["cost_usd", "billed_gross_usd"]].max().max()))
     return finished(figure, height=260)
 
 
@@ -96,7 +89,7 @@ def usd_axis(most: float | None) -> dict[str, object]:
     return {"title": "USD", "range": [0, top * _ROOM], "nticks": 6, "tickformat": ","}
 
 
-def _bars(x: pd.Index, y: pd.Series, name: str, color: str, shape: str) -> go.Bar:
+def _bars(x: pd.Index, y: pd.Series, name: str, color: str, shape: str | list[str]) -> go.Bar:
     return go.Bar(
         x=x,
         y=y,

@@ -6,6 +6,7 @@ from typing import Literal
 import streamlit as st
 
 from dashboards import data
+from dashboards.cost import questions
 from dashboards.filters import DAYS, choose_period, choose_repository, choose_team, row
 from dashboards.scope import Scope
 from phoenix_metrics import words
@@ -18,6 +19,12 @@ def cost_scope() -> Scope:
         team = None if repository else choose_team(data.teams())
         period = choose_period(DAYS)
     return Scope(period, repository=repository, team=team, default_branch_only=False)
+
+
+def is_comparable(scope: Scope) -> bool:
+    """Whether costs are known since the beginning of the period before this one."""
+    known = questions.first_day(scope)
+    return known is not None and known <= scope.period.previous.start.date()
 
 
 def switch(label: str, key: str, options: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.cost import questions
+from dashboards.cost.filters import is_comparable
 from dashboards.scope import Scope
 from phoenix_metrics import words
 
@@ -32,8 +33,12 @@ def draw_reach(scope: Scope) -> None:
     st.caption(
         f"List price of the jobs of runs created {words.stretch(period.start, period.end)}, of every branch, event and "
         "attempt: costs are not kept by branch or event, so this page does not filter by them. "
-        f"Compared with {words.stretch(previous.start, previous.end)}. "
-        "What GitHub billed is another number and stands apart."
+        + (
+            f"Compared with {words.stretch(previous.start, previous.end)}. "
+            if is_comparable(scope)
+            else f"Costs are known since {words.day(questions.first_day(scope))}, so not all of the period before. "
+        )
+        + "What GitHub billed is another number and stands apart."
     )
 
 

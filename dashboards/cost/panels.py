@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboards import data, filters
 from dashboards.cost import figures, questions
-from dashboards.cost.filters import switch
+from dashboards.cost.filters import is_comparable, switch
 from dashboards.panel import draw, panel
 from dashboards.scope import ALL_BRANCHES, Period, Scope
 from dashboards.tables import draw as draw_table
@@ -56,19 +56,23 @@ def buckets(period: Period, unit: str) -> pd.DatetimeIndex:
 
 
 def draw_breakdown(scope: Scope) -> None:
-    """Draw where costs arise: by team, repository, workflow or runner."""
+    """Draw where the money goes: by team, repository, workflow or runner, as far as the filters leave several."""
     with panel(
-        "Where it arises",
+        "Where the money goes",
         data.definition_of("costs_daily") + f" The {SHOWN} that cost most; before is the period that this one is "
         "compared with.",
     ):
-        by = switch("By", "by", list(questions.KEYS))
+        by = switch("By", "by", groupings(scope, data.teams()))
         frame = questions.breakdown(scope, by, SHOWN)
         _draw_breakdown(_named(scope, by, frame), by)
         if len(frame) and frame["group_count"].iloc[0] > SHOWN:
             st.caption(f"The first {SHOWN} of {words.count(frame['group_count'].iloc[0])}, by their list price.")
-        if by == "Team" and not data.teams():
-            st.caption("No team is known: `[teams]` of `phoenix.toml` says which repositories are whose.")
+
+
+def groupings(scope: Scope, teams: list[str]) -> list[str]:
+    """Return by what costs can be told apart that the filters leave open."""
+    is_told = {"Team": bool(teams) and not scope.team and not scope.repository, "Repository": not scope.repository}
+    return [by for by in questions.KEYS if is_told.get(by, True)]
 
 
 def draw_unpriced(scope: Scope) -> None:
@@ -102,11 +106,13 @@ def _named(scope: Scope, by: str, frame: pd.DataFrame) -> pd.DataFrame:
     daily = questions.trends(scope, by, SHOWN)
     trends = {key: rows.set_index("bucket")["cost_usd"] for key, rows in daily.groupby(keys)}
     rows = list(zip(*(frame[key] for key in keys), strict=True))
+    whole = questions.totals(scope).set_index("period").loc["current", "cost_usd"]
+    moved = frame["cost_usd"].fillna(0) - frame["previous_usd"].fillna(0)
     return frame.assign(
         name=[_name(by, row) for row in rows],
         page=[_page(by, row) for row in rows],
-        share=frame["cost_usd"] / (questions.totals(scope).set_index("period").loc["current", "cost_usd"] or None),
-        moved=frame["cost_usd"].fillna(0) - frame["previous_usd"].fillna(0),
+        share=frame["cost_usd"] / (whole or float("nan")),
+        moved=moved if is_comparable(scope) else float("nan"),
         waste_ratio=frame["waste_usd"] / frame["cost_usd"].where(frame["cost_usd"] > 0),
         trend=[
             trends[row].reindex(scope.period.buckets).fillna(0).astype(float).tolist() if row in trends else []
@@ -139,7 +145,9 @@ def _draw_breakdown(frame: pd.DataFrame, by: str) -> None:
             "name": st.column_config.TextColumn(by, width="medium", pinned=True),
             "cost_usd": number("List price", data.definition("costs_daily.cost_usd")),
             "share": number("Of all cost", "Its part of the list price of all that the page counts."),
-            "moved": number("Against before", "Its list price less that in the period before."),
+            "moved": number(
+                "Against before", "Its list price less that in the period before, if all of that is known."
+            ),
             "waste_usd": number("Wasted", data.definition("costs_daily.waste_usd")),
             "waste_ratio": number("Of its cost", "The wasted part of its list price."),
             "billed_minutes": number("Minutes", data.definition("costs_daily.billed_minutes")),

@@ -114,6 +114,14 @@ def undetailed(scope: Scope) -> int:
     return int(frame["run_count"].iloc[0])
 
 
+def first_day(scope: Scope) -> date | None:
+    """Return the first day that cost anything or used any minute, whatever the period."""
+    first = _ask(f"select cast(min(day) as timestamp) as day from marts.costs_daily where {_filters(scope)}", scope)[
+        "day"
+    ].iloc[0]
+    return None if pd.isna(first) else first.date()
+
+
 def newest_day(scope: Scope) -> date | None:
     """Return the newest day that cost anything or used any minute, whatever the period."""
     newest = _ask(f"select cast(max(day) as timestamp) as day from marts.costs_daily where {_filters(scope)}", scope)[

@@ -40,13 +40,12 @@ def draw_waste(scope: Scope) -> None:
 
 
 def classes(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes of waste with their shares of the list price and of the waste; without what was not wasted."""
+    """Return the classes of waste with their names and their shares of the list price and of the waste."""
     wasted = frame[frame["waste_class"] != "none"].reset_index(drop=True)
     return wasted.assign(
         name=wasted["waste_class"].map(words.WASTES),
-        meaning=wasted["waste_class"].map(meaning),
-        cost_share=wasted["cost_usd"] / (frame["cost_usd"].sum() or None),
-        waste_share=wasted["cost_usd"] / (wasted["cost_usd"].sum() or None),
+        cost_share=wasted["cost_usd"] / (frame["cost_usd"].sum() or float("nan")),
+        waste_share=wasted["cost_usd"] / (wasted["cost_usd"].sum() or float("nan")),
     )
 
 
@@ -61,14 +60,13 @@ def _draw_classes(frame: pd.DataFrame) -> None:
     draw(
         frame,
         {
-            "name": st.column_config.TextColumn("What became of the work", width="medium"),
+            "name": st.column_config.TextColumn("What became of the work", width=270),
             "cost_usd": number("List price", data.definition("waste_classes_daily.cost_usd")),
             "cost_share": number("Of all cost", "Its part of the list price of all jobs of attempts that ended."),
             "waste_share": number("Of all waste", "Its part of the list price of all wasted jobs."),
             "billed_minutes": number("Minutes", data.definition("waste_classes_daily.billed_minutes")),
             "job_count": number("Jobs", data.definition("waste_classes_daily.job_count")),
             "unpriced_count": number("Not priced", data.definition("waste_classes_daily.unpriced_count")),
-            "meaning": st.column_config.TextColumn("A job counts here if", width="large"),
         },
         {
             "cost_usd": words.usd,
@@ -78,8 +76,11 @@ def _draw_classes(frame: pd.DataFrame) -> None:
             "job_count": words.count,
             "unpriced_count": words.count,
         },
-        "Classes of waste with their list price, shares, minutes, jobs and what each means",
+        "Classes of waste with their list price, shares, minutes and jobs",
     )
+    with st.expander("What each of them means"):
+        told = (f"- **{words.WASTES[name]}** (`{name}`): {meaning(name)}." for name in frame["waste_class"])
+        st.markdown("\n".join(told))
 
 
 def _draw_unsettled(scope: Scope, frame: pd.DataFrame) -> None:
@@ -95,7 +96,7 @@ def _draw_examples(frame: pd.DataFrame, waste_class: str) -> None:
         frame.assign(where=frame["repository"] + " · " + frame["workflow"]),
         {
             "html_url": st.column_config.LinkColumn("Job", width="medium", alignment="left"),
-            "where": st.column_config.TextColumn("Workflow", width="medium"),
+            "where": st.column_config.TextColumn("Workflow", width=290),
             "completed_at": st.column_config.Column("Ended", help=clock.note(), width=180),
             "billed_minutes": number("Minutes", data.definition("jobs.billed_minutes")),
             "cost_usd": number("List price", data.definition("jobs.cost_usd")),

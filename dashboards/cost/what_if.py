@@ -15,10 +15,10 @@ from phoenix_metrics import words
 
 SPEEDS = {  # sums of powers of two, so that no rounding up hangs on a last digit
     "as long as now": 1.0,
-    "a quarter less": 0.75,
-    "half as long": 0.5,
-    "a quarter more": 1.25,
-    "twice as long": 2.0,
+    "a quarter less time": 0.75,
+    "half the time": 0.5,
+    "a quarter more time": 1.25,
+    "twice the time": 2.0,
 }
 KINDS = {
     "standard": "GitHub's standard",
@@ -189,45 +189,32 @@ def _draw_replacements(frame: pd.DataFrame) -> None:
 def _draw_spared(scope: Scope) -> None:
     with panel(
         "What if: less waste",
-        "List price of the classes of waste that a measure is about. " + data.definition_of("waste_classes_daily"),
+        "List price of the classes of waste that a measure is about. Not to be added up: one measure changes what is "
+        "left for another. " + data.definition_of("waste_classes_daily"),
     ):
-        frame = spared(questions.waste_classes(scope))
-        if frame.empty:
+        said = spared(questions.waste_classes(scope))
+        if said:
+            st.markdown("\n".join(f"- {sentence}" for sentence in said))
+        else:
             st.caption("Nothing was wasted in this period that a measure would have spared.")
-            return
-        draw(
-            frame,
-            {
-                "name": st.column_config.TextColumn("Measure", width="large", pinned=True),
-                "bound": st.column_config.TextColumn("Would have spared", width="small"),
-                "cost_usd": number("List price", data.definition("waste_classes_daily.cost_usd")),
-                "share": number("Of all cost", "Its part of the list price of all jobs of attempts that ended."),
-                "job_count": number("Jobs", data.definition("waste_classes_daily.job_count")),
-                "unpriced_count": number("Not priced", data.definition("waste_classes_daily.unpriced_count")),
-                "why": st.column_config.TextColumn("What that is", width="large"),
-            },
-            {
-                "cost_usd": words.usd,
-                "share": words.ratio,
-                "job_count": words.count,
-                "unpriced_count": words.count,
-            },
-            "Measures against waste with what they would have spared, at least or at most",
-        )
 
 
-def spared(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the measures whose class of waste has jobs, with its list price and share."""
-    known = frame.set_index("waste_class")
-    rows = [
-        {
-            "name": measure.name,
-            "bound": measure.bound,
-            "why": measure.why,
-            **known.loc[measure.waste_class, ["cost_usd", "job_count", "unpriced_count"]].to_dict(),
-            "share": known.loc[measure.waste_class, "cost_usd"] / (frame["cost_usd"].sum() or float("nan")),
-        }
+def spared(frame: pd.DataFrame) -> list[str]:
+    """Say of each measure whose class of waste has jobs what it would have spared, and how far that is known."""
+    known, whole = frame.set_index("waste_class"), frame["cost_usd"].sum()
+    return [
+        _spared(measure, known.loc[measure.waste_class], whole)
         for measure in MEASURES
         if measure.waste_class in known.index
     ]
-    return pd.DataFrame(rows)
+
+
+def _spared(measure: Measure, row: pd.Series, whole: float) -> str:
+    share = f"{words.ratio(row['cost_usd'] / whole)}, " if whole and pd.notna(row["cost_usd"]) else ""
+    lacking = (
+        f", {words.count(row['unpriced_count'])} of them not priced and not in it" if row["unpriced_count"] else ""
+    )
+    return (
+        f"**{measure.name}**: {measure.bound} **{words.usd(row['cost_usd'])}** "
+        f"({share}{words.counted(row['job_count'], 'job')}{lacking}). {measure.why}"
+    )
