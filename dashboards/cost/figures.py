@@ -50,8 +50,14 @@ def budget_through_month(frame: pd.DataFrame, crossing: datetime | None, *, is_c
         ]
     )
     figure.add_hline(y=budget, line={"color": RED, "width": 2, "dash": "dash"})
+    is_early = crossing is not None and crossing.day <= 15  # so that what is spent runs above the line for long
     figure.add_annotation(
-        x=frame.index[0], y=budget, text=f"budget {usd(budget)}", xanchor="left", yanchor="bottom", showarrow=False
+        x=frame.index[-1 if is_early else 0],
+        y=budget,
+        text=f"budget {usd(budget)}",
+        xanchor="right" if is_early else "left",
+        yanchor="top" if is_early else "bottom",
+        showarrow=False,
     )
     if crossing is not None:
         figure.add_vline(x=crossing, line={"color": RED, "width": 1, "dash": "dot"})
@@ -59,7 +65,7 @@ def budget_through_month(frame: pd.DataFrame, crossing: datetime | None, *, is_c
             x=crossing,
             y=0,
             text=f"{'crossed' if is_crossed else 'will be crossed'} {crossing.day}&nbsp;{crossing:%b}",
-            xanchor="right" if crossing.day > 15 else "left",
+            xanchor="left" if is_early else "right",
             yanchor="bottom",
             showarrow=False,
         )

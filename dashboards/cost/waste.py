@@ -96,10 +96,8 @@ def _draw_examples(frame: pd.DataFrame, waste_class: str) -> None:
         frame.assign(where=frame["repository"] + " · " + frame["workflow"]),
         {
             "html_url": st.column_config.LinkColumn("Job", width="medium", alignment="left"),
-            "where": st.column_config.TextColumn("Workflow", width=290),
-            "completed_at": st.column_config.Column("Ended", help=clock.note(), width=180),
-            "billed_minutes": number("Minutes", data.definition("jobs.billed_minutes")),
             "cost_usd": number("List price", data.definition("jobs.cost_usd")),
+            "billed_minutes": number("Minutes", data.definition("jobs.billed_minutes")),
             **(
                 {
                     "because_url": st.column_config.LinkColumn(
@@ -116,6 +114,8 @@ def _draw_examples(frame: pd.DataFrame, waste_class: str) -> None:
                 if shown
                 else {}
             ),
+            "where": st.column_config.TextColumn("Workflow", width=290),
+            "completed_at": st.column_config.Column("Ended", help=clock.note(), width=180),
         },
         {
             "html_url": dict(zip(frame["html_url"], frame["job"], strict=True)).get,
