@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("views/overview.py", title="Overview", url_path="overview", default=True),
         st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
         st.Page("views/flakiness.py", title="Flakiness", url_path="flakiness"),
+        st.Page("views/cost.py", title="Cost", url_path="cost"),
         st.Page("views/deliveries.py", title="Deliveries", url_path="deliveries"),
         st.Page("views/quality.py", title="Quality", url_path="quality"),
     ],

@@ -108,6 +108,15 @@ PROOFS = {  # of a test's failure by chance
 }
 ENVIRONMENTS = ("development", "test", "integration", "staging", "acceptance", "preproduction")  # on the way to
 PRODUCTION = "production"
+WASTES = {
+    "timeout": "ended at a time limit",
+    "flaky": "failed, and passed when run again",
+    "superseded": "cancelled by a newer push",
+    "fail_fast": "cancelled as another of the matrix failed",
+    "cancelled": "cancelled by a person",
+    "rerun": "run again to the same end",
+    "outdated": "began after a newer push",
+}
 LEAD_TIME_GAPS = {
     "no_commit": "no image tag names a commit",
     "unknown_commit": "no workflow run of the commit is known",

@@ -24,19 +24,9 @@ from phoenix_metrics.report.document import (
     strong,
 )
 from phoenix_metrics.report.figures import Comparison, totals
-from phoenix_metrics.words import counted
+from phoenix_metrics.words import WASTES, counted
 
 SHOWN = 5
-
-CLASSES = {
-    "timeout": "ended at a time limit",
-    "flaky": "failed, and passed when run again",
-    "superseded": "cancelled by a newer push",
-    "fail_fast": "cancelled as another of the matrix failed",
-    "cancelled": "cancelled by a person",
-    "rerun": "run again to the same end",
-    "outdated": "began after a newer push",
-}
 
 _TOTALS = """
     select
@@ -236,7 +226,7 @@ def _waste(book: Book) -> list[Block]:
     )
     rows = tuple(
         (
-            cell(CLASSES[row["waste_class"]], row["waste_class"]),
+            cell(WASTES[row["waste_class"]], row["waste_class"]),
             cell(words.usd(row["waste_usd"])),
             cell(words.count(row["job_count"])),
             cell(words.minutes(row["billed_minutes"])),
