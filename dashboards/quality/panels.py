@@ -37,7 +37,7 @@ def draw_objectives(scope: DayScope) -> None:
             )
             st.code('[[objectives]]\nworkflow = "Deploy*"\nsuccess_ratio = 0.98', language="toml")
             return
-        heads = ("Workflow", "Succeeded", axis("Error budget spent", "0", "all of it"), "State")
+        heads = ("Workflow", "Succeeded", axis("Error budget spent", "0", "all of it"))
         st.html(listing(heads, [_objective(row) for _, row in frame.head(SHOWN).iterrows()]))
         told = [
             f"The first {SHOWN} of {words.counted(len(frame), 'objective')}." if len(frame) > SHOWN else "",
@@ -62,7 +62,7 @@ def draw_schedules(scope: DayScope) -> None:
             )
             return
         starts = questions.scheduled_starts(scope)
-        heads = ("Schedule", f"Newest starts, up to {questions.STARTS_DRAWN}", "In time", "Newest")
+        heads = ("Schedule", f"Newest starts, up to {questions.STARTS_DRAWN}", "In time")
         st.html(listing(heads, [_schedule(row, starts) for _, row in frame.head(SCHEDULES_SHOWN).iterrows()]))
         st.caption("✓ in time  ▲ late  ✗ missed  ⊘ workflow disabled  … can still come")
         if len(frame) > SCHEDULES_SHOWN:
@@ -120,17 +120,18 @@ def _objective(row: pd.Series) -> list[Cell]:
         return [
             Cell(inside(row["workflow"], link), escape(row["repository"])),
             Cell(words.NOTHING, target),
-            Cell("no run succeeded or failed"),
-            Cell("cannot be said"),
+            Cell("cannot be said", "no run succeeded or failed"),
         ]
+    state = "✓ kept" if row["is_met"] else "✗ missed"
     few = "○ " if row["decided_count"] < words.FEW else ""
     return [
         Cell(inside(row["workflow"], link), escape(row["repository"])),
         Cell(
-            f"{few}{words.ratio(row['success_ratio'])}", f"{target}; before {words.ratio(row['success_ratio_before'])}"
+            f"{state}, {few}{words.ratio(row['success_ratio'])}",
+            f"{target}; n = {words.counted(row['decided_count'], 'run')}; "
+            f"before {words.ratio(row['success_ratio_before'])}",
         ),
         Cell(*_budget(row)),
-        Cell("✓ kept" if row["is_met"] else "✗ missed", f"n = {words.counted(row['decided_count'], 'run')}"),
     ]
 
 
@@ -163,8 +164,10 @@ def _schedule(row: pd.Series, starts: pd.DataFrame) -> list[Cell]:
     return [
         Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {known(row['cron'], 'schedule not told')}")),
         Cell(_strip(of_it), slowest),
-        Cell(words.NOTHING if pd.isna(row["expected_count"]) else counts, ", ".join(trouble)),
-        Cell(words.STARTS[row["state"]], _last_missed(row)),
+        Cell(
+            words.NOTHING if pd.isna(row["expected_count"]) else counts,
+            "; ".join(filter(None, [", ".join(trouble), f"newest {words.STARTS[row['state']]}", _last_missed(row)])),
+        ),
     ]
 
 

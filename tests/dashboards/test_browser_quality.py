@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboards.test_browser import CHROMIUM, Visitor, _serving, browser
@@ -40,7 +42,7 @@ def choices(url: str) -> dict[str, list[str]]:
 def expect_headings(page: Page, *names: str) -> None:
     """Wait until the panels of some names are there."""
     for name in names:
-        expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", name=name)).to_be_visible(timeout=60_000)
 
 
 def test_flakiness_leads_to_the_evidence(visitor: Visitor) -> None:
@@ -77,3 +79,22 @@ def test_quality_answers_each_question(visitor: Visitor) -> None:
     width = page.get_by_test_id("stMain").evaluate("main => main.scrollWidth - main.clientWidth")
     assert width == 0
     assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("path", ["flakiness", "quality"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 420)])
+def test_full_pages_are_accessible(
+    browser: Browser, server: str, path: str, scheme: Literal["light", "dark"], width: int
+) -> None:
+    """Filled with rankings, marks and evidence, the pages have no serious violation either."""
+    context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)
+    try:
+        page = context.new_page()
+        page.goto(f"{server}/{path}")
+        expect_headings(page, "Evidence" if path == "flakiness" else "What do test reports say?")
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+        found = Axe().run(page).response["violations"]
+    finally:
+        context.close()
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in serious] == []
