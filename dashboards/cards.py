@@ -150,7 +150,8 @@ def _draw(card: Card) -> None:
         delta_description=card.change.verdict or None,
         help=card.meaning,
     )
-    st.html(spark_line(card.course))
+    if line := spark_line(card.course):
+        st.html(line)
     st.caption(card.sample)
     if card.remark:
         st.caption(card.remark)
