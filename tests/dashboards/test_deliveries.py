@@ -212,13 +212,6 @@ def test_late_argocd_is_said(visit: Visit, delivering_home: Path, monkeypatch: p
     assert "What Argo CD argocd tells is stale" in text(visit(delivering_home, "deliveries"))
 
 
-def test_overview_tells_of_rollbacks(visit: Visit, delivering_home: Path, home: Path) -> None:
-    """The overview says how many deployments reached production and which share went back, if there are any."""
-    assert "**10 deployments** to production" in text(visit(delivering_home))
-    assert "**1 rollback** (10.0 %)" in text(visit(delivering_home))
-    assert "to production" not in text(visit(home))
-
-
 def test_weeks_begin_where_deployments_are_known() -> None:
     """A history that begins within a period is divided by its own weeks, never by less than one."""
     period = last("30 days", NOW)
