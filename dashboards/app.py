@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("views/overview.py", title="Overview", url_path="overview", default=True),
         st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
         st.Page("views/deliveries.py", title="Deliveries", url_path="deliveries"),
+        st.Page("views/alerts.py", title="Alerts", url_path="alerts"),
     ],
     position="top",
 )
