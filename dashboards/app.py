@@ -16,6 +16,7 @@ page = st.navigation(
         st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
         st.Page("views/deliveries.py", title="Deliveries", url_path="deliveries"),
         st.Page("views/alerts.py", title="Alerts", url_path="alerts"),
+        st.Page("views/health.py", title="Data health", url_path="health"),
     ],
     position="top",
 )

@@ -268,7 +268,8 @@ def test_names_of_others_are_no_markup(visit: Visit, tmp_path: Path) -> None:
 def test_alerts_in_a_browser(browser: Browser, alerted_server: str) -> None:  # noqa: F811
     """The page draws without a complaint, its team is in the address, and an alert leads to its workflow."""
     visitor = Visitor(browser, alerted_server)
-    page = visitor.open("alerts", numbers=0)
+    page = visitor.page
+    page.goto(f"{alerted_server}/alerts")
     for panel in (
         "What fires now",
         "When alerts were open",
@@ -276,14 +277,14 @@ def test_alerts_in_a_browser(browser: Browser, alerted_server: str) -> None:  # 
         "What was told, and whether it arrived",
         "Rules",
     ):
-        expect(page.get_by_role("heading", name=panel)).to_be_visible(timeout=20_000)
-    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
+        expect(page.get_by_role("heading", name=panel)).to_be_visible(timeout=60_000)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=60_000)
     page.get_by_role("combobox", name="Team").click()
     page.get_by_role("option", name="payments", exact=True).click()
     page.wait_for_url(lambda url: "team=payments" in url)
     expect(page.get_by_text("episode of team payments")).to_be_visible()
     page.get_by_role("link", name="acme/shop CI").first.click()
-    expect(page.get_by_role("heading", name="Last runs on the default branch")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("heading", name="Last runs on the default branch")).to_be_visible(timeout=60_000)
     assert "branch=All+branches" in page.url
     assert visitor.complaints == []
     page.context.close()
