@@ -7,6 +7,7 @@ import pandas as pd
 
 from dashboards import data
 from dashboards.cards import Card, change, course_of
+from dashboards.evidence import dispersion, is_evident, wilson
 from dashboards.health import questions
 from dashboards.scope import Period
 from phoenix_metrics import words
@@ -57,11 +58,26 @@ def _card(share: _Share, period: Period) -> Card:
     return Card(
         share.label,
         words.ratio(ratios[0]),
-        change(ratios[0], ratios[1], words.ratio, words.points, is_firm=min(wholes) >= words.FEW),
+        change(
+            ratios[0],
+            ratios[1],
+            words.ratio,
+            words.points,
+            is_firm=min(wholes) >= words.FEW,
+            is_evident=_is_evident(now, before) if all(wholes) else None,
+        ),
         f"{words.count(now['part'].sum())} of {words.counted(wholes[0], share.noun)}",
         course_of(course["part"] / course["whole"].where(course["whole"] > 0)) if _is_drawn(course) else [],
         f"{share.meaning()} By the day on which runs were created or deployments began.",
     )
+
+
+def _is_evident(now: pd.DataFrame, before: pd.DataFrame) -> bool | None:
+    intervals = []
+    for days in (now, before):
+        spread = dispersion(list(days["part"]), list(days["whole"]))
+        intervals.append(wilson(days["part"].sum(), days["whole"].sum(), spread))
+    return is_evident(intervals[0], intervals[1])
 
 
 def _is_drawn(course: pd.DataFrame) -> bool:
