@@ -18,6 +18,8 @@ page = st.navigation(
         st.Page("views/cost.py", title="Cost", url_path="cost"),
         st.Page("views/deliveries.py", title="Deliveries", url_path="deliveries"),
         st.Page("views/quality.py", title="Quality", url_path="quality"),
+        st.Page("views/alerts.py", title="Alerts", url_path="alerts"),
+        st.Page("views/health.py", title="Data health", url_path="health"),
     ],
     position="top",
 )

@@ -128,6 +128,35 @@ LEAD_TIME_GAPS = {
     "aborted": "its Rollout was aborted",
 }
 
+ALERT_STATES = {
+    "firing": "✗ firing",
+    "pending": "… pending",
+    "silenced": "○ silenced",
+    "resolved": "✓ resolved",
+}
+STANDS_STILL = "stands still"  # an alert, while what it rests on is not read
+NO_ALERT_EVER = "no alert is open, and none ever was"
+MESSAGES = {"opened": "that it fires", "reminder": "that it still does", "resolved": "that it is over"}
+MESSAGE_STATES = {
+    "delivered": "✓ delivered",
+    "failed": "… failed, and tried again",
+    "refused": "✗ refused, and not tried again",
+}
+UNJUDGED = {
+    "no_source": "nothing is read yet",
+    "never_read": "no source has been read in full yet",
+    "no_runs": "no run that counts ended in the last day",
+    "no_jobs": "no job's wait is known from runs that ended in the last hour",
+    "too_few": "too few samples for a verdict",
+    "no_deployments": "no deployment is known",
+    "no_schedule": "no schedule is known, from workflow files or [[schedules]]",
+    "no_start": "no start of a schedule can be judged yet",
+    "no_budget": "phoenix.toml sets no [budgets]",
+    "no_forecast": "no cost is known to foretell from",
+    "no_objective": "phoenix.toml sets no [[objectives]]",
+    "no_rate_limit": "no source says how many requests are left",
+}
+
 
 def part(source: str) -> str:
     """Return what a row of data_health is about, such as runs and jobs, or pull requests."""
@@ -188,6 +217,11 @@ def amount(value: float | None, unit: str | None) -> str:
     if unit == "count" or unit is None:
         return count(value) if value is None or value == round(value) else rate(value)
     return {"ratio": ratio, "seconds": duration, "usd": usd}[unit](value)
+
+
+def alert_subject(subject: str) -> str:
+    """Return of what an alert speaks, in words where it is of all pipelines."""
+    return "all pipelines together" if subject == "all" else subject
 
 
 def signed(value: float, written: Callable[[float], str]) -> str:

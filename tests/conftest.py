@@ -115,6 +115,7 @@ CLOCK_COLUMNS = {  # they say when we looked, which differs between two homes th
     "marts.source_freshness": {"as_of", "last_attempt_at", "last_success_at", "silent_seconds", "rate_limit_remaining"},
     "marts.sources": {"last_success_at", "silent_seconds", "rate_limit_remaining"},
     "marts.alert_conditions": {"as_of", "value", "note"},
+    "marts.alert_rules": {"as_of"},
 }
 
 

@@ -53,7 +53,7 @@ def show_alerts(home: Path, limit: int) -> None:
             table.add_row(*_cells(row)[: len(table.columns)])
         console.print(table)
     else:
-        console.print("no alert is open, and none ever was")
+        console.print(words.NO_ALERT_EVER)
     console.print(f"[dim]as of the snapshot of {published_at:%Y-%m-%d %H:%M} UTC[/]")
 
 
@@ -110,7 +110,7 @@ def _has(reader: SnapshotReader, table: str) -> bool:
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     figures = [words.amount(row[name], row["unit"]) for name in ("value", "threshold")]
-    state = _MARKS[row["state"]] + (" [dim](stands still)[/]" if row["is_frozen"] else "")
+    state = _MARKS[row["state"]] + (f" [dim]({words.STANDS_STILL})[/]" if row["is_frozen"] else "")
     until = f"{row['ended_at']:%m-%d %H:%M}" if row["ended_at"] else ""
     count = "" if row["sample_count"] is None else f"{row['sample_count']:,}"
     names = [escape(str(row[name] or "")) for name in ("rule", "subject")]

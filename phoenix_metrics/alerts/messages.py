@@ -137,9 +137,8 @@ def trial_message(at: datetime) -> Message:
 def headline(message: Message) -> str:
     """Return one line: what happened, to what, and the figure in words."""
     alert = message.alert
-    subject = "all pipelines together" if alert.subject == "all" else alert.subject
     begins = {"opened": "", "reminder": "still: ", "resolved": "resolved: ", "test": "test: "}[message.kind]
-    return f"{begins}{alert.rule}: {subject}" + (f": {alert.note}" if alert.note else "")
+    return f"{begins}{alert.rule}: {words.alert_subject(alert.subject)}" + (f": {alert.note}" if alert.note else "")
 
 
 def facts(message: Message) -> Iterator[tuple[str, str]]:

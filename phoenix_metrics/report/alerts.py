@@ -83,7 +83,7 @@ def _row(row: Row) -> tuple[Cell, ...]:
     return (
         cell(name(row["rule"])),
         cell(name(row["subject"])),
-        cell("stands still" if row["is_frozen"] else row["state"], tone="worse" if is_open else ""),
+        cell(words.STANDS_STILL if row["is_frozen"] else row["state"], tone="worse" if is_open else ""),
         cell(words.moment(row["fired_at"])),
         cell(words.moment(row["ended_at"]) if not is_open else words.NOTHING),
         cell(words.amount(row["value"], row["unit"]), _sample(row["sample_count"])),

@@ -193,6 +193,9 @@ class Settings(BaseSettings):
         None, description="other webhooks for alerts, comma-separated: Alertmanager's body, version 4"
     )
     dashboard_url: Url | None = Field(None, description="public address of the dashboard, for links in alerts")
+    runbooks_url: Url | None = Field(
+        None, description="address of docs/runbooks.md in your copy of the repository, for links of the Alerts page"
+    )
     silences: tuple[SilenceRule, ...] = Field((), description="alerts that are not told for a while: [[silences]]")
     owners: dict[str, str] = Field({}, description="whom alerts of a team mention, as Slack writes it: [owners]")
 

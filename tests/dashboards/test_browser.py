@@ -29,6 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PAGES = ("overview", "workflow", "deliveries", "alerts", "health")
 PROBES = (
     "/_stcore/health",
     "/_stcore/host-config",

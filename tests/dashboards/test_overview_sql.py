@@ -18,7 +18,7 @@ from phoenix_metrics.warehouse.snapshot import SnapshotReader
 
 Visit = Callable[..., AppTest]
 Ask = Callable[[str], list[dict[str, Any]]]
-PAGES = ("overview", "workflow", "deliveries")
+PAGES = ("overview", "workflow", "deliveries", "alerts", "health")
 
 
 @pytest.fixture

@@ -122,7 +122,8 @@ def test_a_budget_of_300_requests_in_20_seconds_is_never_overdrawn(
     assert states["partial"] >= 1
     assert refused == 0
     assert min(count for count in left if count is not None) >= 15  # the reserve of 5 %
-    of_the_budget = {"marts.source_freshness", "marts.sources", "marts.alert_conditions"}  # say how large it is
+    # these say how large it is
+    of_the_budget = {"marts.source_freshness", "marts.sources", "marts.alert_conditions", "marts.alert_rules"}
     assert without_notes(all_marts(poor.home), *of_the_budget) == without_notes(all_marts(calm.home), *of_the_budget)
 
 
