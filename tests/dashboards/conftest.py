@@ -21,6 +21,7 @@ from tests.conftest import publish_landing
 from tests.dashboards.stories import publish_story
 from tests.report.story import story
 
+PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health")
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 SHOP, TOOLS = "acme/shop", "acme/tools"
 REPOSITORIES = {SHOP: 1, TOOLS: 2}
@@ -260,7 +261,7 @@ def visit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
         for name in [name for name in os.environ if name.startswith("PHOENIX_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("PHOENIX_HOME", str(home))
-        app = AppTest.from_file(str(APP), default_timeout=20)
+        app = AppTest.from_file(str(APP), default_timeout=60)
         for name, value in parameters.items():
             app.query_params[name] = value
         if page != "overview":

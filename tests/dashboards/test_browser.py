@@ -29,7 +29,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = ("overview", "workflow", "deliveries", "alerts", "health")
 PROBES = (
     "/_stcore/health",
     "/_stcore/host-config",

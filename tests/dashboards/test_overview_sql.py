@@ -15,10 +15,10 @@ from streamlit.testing.v1 import AppTest
 from phoenix_metrics import words
 from phoenix_metrics.settings import CHECKOUT
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
+from tests.dashboards.conftest import PAGES
 
 Visit = Callable[..., AppTest]
 Ask = Callable[[str], list[dict[str, Any]]]
-PAGES = ("overview", "workflow", "deliveries", "alerts", "health")
 
 
 @pytest.fixture

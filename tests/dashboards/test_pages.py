@@ -11,12 +11,21 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.scope import ALL_BRANCHES, FIRST
 from phoenix_metrics import words
-from tests.dashboards.conftest import SHOP, TOOLS, USD_PER_MINUTE, Attempt, Organisation, Run, organisation, publish
+from tests.dashboards.conftest import (
+    PAGES,
+    SHOP,
+    TOOLS,
+    USD_PER_MINUTE,
+    Attempt,
+    Organisation,
+    Run,
+    organisation,
+    publish,
+)
 
 Visit = Callable[..., AppTest]
 MONTH = timedelta(days=20)  # all recent runs of the organisation are younger, all earlier ones older
 DECIDED = ("success", "failure")
-PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health")
 
 
 def recent(world: Organisation, **wanted: str) -> list[Run]:
