@@ -105,7 +105,7 @@ def run_gantt(drawn: Gantt, attempts: pd.DataFrame) -> go.Figure:
     figure.update_xaxes(**duration_axis(rows["ended"].max() if len(rows) else None), showgrid=True, gridcolor=GRID)
     figure.update_xaxes(title="since the attempt began", side="bottom")
     figure.update_yaxes(visible=False, range=[lowest + 0.75, -0.75])
-    figure = finished(figure, height=int(ROW * (lowest + 1.5)) + 96, unified=False)
+    figure = finished(figure, height=int(ROW * (lowest + 1.5)) + 132, unified=False)
     return figure.update_layout(legend={"y": 1, "yanchor": "bottom"}, margin={"t": 56})
 
 
