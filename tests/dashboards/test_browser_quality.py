@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboards.test_browser import CHROMIUM, Visitor, _serving, browser
+from tests.dashboards.test_browser import CHROMIUM, Visitor, browser, serving
 from tests.report.story import SHOP
 
 __all__ = ["browser"]  # a fixture
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(story_home: Path) -> Iterator[str]:
     """Start the dashboard on the story and return its address."""
-    with _serving(story_home) as address:
+    with serving(story_home) as address:
         yield address
 
 
@@ -93,6 +93,7 @@ def test_full_pages_are_accessible(
         page.goto(f"{server}/{path}")
         expect_headings(page, "Evidence" if path == "flakiness" else "What do test reports say?")
         expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+        expect(page.locator("[data-stale=true]")).to_have_count(0, timeout=60_000)  # what is drawn anew is dimmed
         found = Axe().run(page).response["violations"]
     finally:
         context.close()
