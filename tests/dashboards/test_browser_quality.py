@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboards.test_browser import CHROMIUM, Visitor, browser, serving
+from tests.dashboards.test_browser import CHROMIUM, Visitor, _serving, browser
 from tests.report.story import SHOP
 
 __all__ = ["browser"]  # a fixture
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(story_home: Path) -> Iterator[str]:
     """Start the dashboard on the story and return its address."""
-    with serving(story_home) as address:
+    with _serving(story_home) as address:
         yield address
 
 
