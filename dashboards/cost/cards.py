@@ -97,6 +97,7 @@ def _minutes_card(scope: Scope, now: pd.Series, before: pd.Series, course: pd.Da
             words.minutes,
             words.minutes,
             is_firm=is_enough(now, before, "job_count"),
+            is_more_better=None,
         ),
         f"{words.minutes(free)} of them free of charge" if free else "none of them free of charge",
         course_of(course["billed_minutes"].fillna(0)),

@@ -40,20 +40,19 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[str]:
     """Start the dashboard on the organisation and return its address."""
-    with serving(home) as address:
+    with _serving(home) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def delivering_server(delivering_home: Path) -> Iterator[str]:
     """Start the dashboard on the organisation that delivers and return its address."""
-    with serving(delivering_home) as address:
+    with _serving(delivering_home) as address:
         yield address
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """Start the dashboard on a home and yield its address."""
+def _serving(home: Path) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -321,16 +321,19 @@ def test_prices_of_jobs_are_those_of_the_price_book(spending_home: Path) -> None
     assert rows(spending_home, "select count(*) as n from marts.jobs where usd_per_minute is not null")[0]["n"]
 
 
-def test_what_is_missing_is_said(visit: Visit, home: Path) -> None:
-    """Where it is not known whether GitHub charges, costs are unknown, not 0; without a bill or budget it says why."""
-    app = visit(home, "cost")
+def test_what_is_missing_is_said(visit: Visit, tmp_path: Path) -> None:
+    """Where nothing has a price, the cost is unknown, not 0; without a bill or a budget the page says why."""
+    unpriced = tuple(run for run in spending.runs() if run.repository == TOOLS)
+    spending.publish(tmp_path, unpriced, datetime.now(UTC), rules=NO_RULES)
+    app = visit(tmp_path, "cost")
     assert shown(app)["List price"] == words.NOTHING
     assert "Billed by GitHub" not in shown(app)
     assert "**Costs are at least these.** They lack" in text(app)
     assert "No bill is read" in text(app)
     assert "No budget is set" in text(app)
+    assert "Of no runner of this period it is known what it is billed as" in text(app)
     frame = next(table.value for table in app.dataframe if "unpriced_reason" in table.value)
-    assert list(frame["unpriced_reason"]) == ["unknown_visibility"]
+    assert list(frame["unpriced_reason"]) == ["unknown_label"]
 
 
 def test_bill_by_month_is_not_spread_over_days(visit: Visit, tmp_path: Path) -> None:
