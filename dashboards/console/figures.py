@@ -1,6 +1,7 @@
 """The figure of an answer: its rows as bars, a line or points, nothing added up."""
 
 from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -31,15 +32,22 @@ def figure(frame: pd.DataFrame, choice: Choice) -> go.Figure:
     is_measured = pd.api.types.is_numeric_dtype(frame["x"]) or pd.api.types.is_datetime64_any_dtype(frame["x"])
     if choice.kind == "Line" and is_measured:
         frame = frame.sort_values("x", kind="stable")
+    if not is_measured:
+        frame = frame.assign(x=[_plain(text) for text in frame["x"]])
     for number, (name, rows) in enumerate(frame.groupby("series", sort=False)):
-        drawn.add_trace(_trace(rows, str(name), choice.kind, number % SERIES))
+        drawn.add_trace(_trace(rows, _plain(name), choice.kind, number % SERIES))
     if choice.kind == "Bars":
         drawn.update_layout(barmode="group")
-    drawn.update_xaxes(title=choice.x)
+    drawn.update_xaxes(title=_plain(choice.x))
     if not is_measured:
         drawn.update_xaxes(type="category")
-    drawn.update_yaxes(title=choice.y, rangemode="tozero" if choice.kind == "Bars" else "normal")
+    drawn.update_yaxes(title=_plain(choice.y), rangemode="tozero" if choice.kind == "Bars" else "normal")
     return finished(drawn, height=340, legend=choice.split is not None, unified=choice.kind == "Line")
+
+
+def _plain(text: object) -> str:
+    """Return text that the figure shows as it is; Plotly takes tags in it for markup."""
+    return escape(str(text), quote=False)
 
 
 def _trace(rows: pd.DataFrame, name: str, kind: str, number: int) -> go.Bar | go.Scatter:

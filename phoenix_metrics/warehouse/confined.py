@@ -92,7 +92,6 @@ def _give_up_rights(request: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(limit, (value, value))
-    os.umask(0o777)
 
 
 def _answer(request: dict[str, Any]) -> Result:

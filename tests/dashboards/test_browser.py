@@ -29,7 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-PAGES = ("overview", "workflow", "deliveries", "alerts", "health")
+PAGES = ("overview", "workflow", "deliveries", "alerts", "health", "sql")
 PROBES = (
     "/_stcore/health",
     "/_stcore/host-config",

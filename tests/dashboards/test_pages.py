@@ -16,7 +16,7 @@ from tests.dashboards.conftest import SHOP, TOOLS, USD_PER_MINUTE, Attempt, Orga
 Visit = Callable[..., AppTest]
 MONTH = timedelta(days=20)  # all recent runs of the organisation are younger, all earlier ones older
 DECIDED = ("success", "failure")
-PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health")
+PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health", "sql")
 
 
 def recent(world: Organisation, **wanted: str) -> list[Run]:

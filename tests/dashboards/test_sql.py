@@ -28,6 +28,7 @@ from phoenix_metrics.warehouse.store import writing
 from tests.attacks import BOMBS, CHANGES, DEEP, OUTSIDE, SETTINGS
 from tests.dashboards.conftest import Organisation, Run, organisation
 from tests.dashboards.conftest import publish as publish_organisation
+from tests.dashboards.test_pages import PAGES
 
 Visit = Callable[..., AppTest]
 PATIENT = Limits(seconds=30, cpu_seconds=40, wall_seconds=60)
@@ -129,6 +130,17 @@ def test_saved_questions_about_deliveries_find_them(delivering_home: Path) -> No
     }
     assert len(found) == 4
     assert all(found.values()), found
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page != "sql"])
+def test_the_sql_of_every_panel_is_answered_here(visit: Visit, delivering_home: Path, page: str) -> None:
+    """What the panels of the other pages link to is within the limits, and has the rows that they show."""
+    queries = [block.value for block in visit(delivering_home, page).code if block.language == "sql"]
+    assert queries
+    for query in dict.fromkeys(queries):
+        answer = Sandbox(delivering_home, PATIENT).answer(query)
+        assert answer.values.num_rows == SnapshotReader(delivering_home).query(query).num_rows
+        assert answer.cut_at is None
 
 
 def test_values_are_shown_as_they_are(sandbox: Sandbox) -> None:
@@ -295,6 +307,16 @@ def test_a_chart_draws_the_rows_that_have_values(sandbox: Sandbox) -> None:
         "a": [("2026-03-01", 1), ("2026-03-02", 2.5)],
         "NULL": [("2026-03-01", 9)],
     }
+
+
+def test_what_a_query_calls_its_columns_is_no_markup(sandbox: Sandbox) -> None:
+    """Tags in names and values are shown as they are written: a link may not bring its own links."""
+    answer = sandbox.answer("""select '<a href="https://x">y</a>' as "<b>x</b>", 1 as "<i>n</i>" """)
+    choice = chart.first_choice(answer, ["<i>n</i>"])
+    drawn = figure(chart.drawable(answer, choice), choice)
+    texts = [*drawn.data[0].x, drawn.layout.xaxis.title.text, drawn.layout.yaxis.title.text, drawn.data[0].name]
+    assert not any("<" in text for text in texts)
+    assert texts[0] == '&lt;a href="https://x"&gt;y&lt;/a&gt;'
 
 
 def test_what_is_not_drawn_is_counted(visit: Visit, home: Path) -> None:
