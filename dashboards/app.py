@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("views/quality.py", title="Quality", url_path="quality"),
         st.Page("views/alerts.py", title="Alerts", url_path="alerts"),
         st.Page("views/health.py", title="Data health", url_path="health"),
+        st.Page("views/sql.py", title="SQL", url_path="sql"),
     ],
     position="top",
 )

@@ -20,7 +20,8 @@ class PhoenixError(Exception):
     └── WarehouseError        the store cannot be written or read
         ├── WriterBusyError       another process is writing
         ├── DiskFullError         no space left
-        └── NoSnapshotError       nothing has been published yet
+        ├── NoSnapshotError       nothing has been published yet
+        └── QueryError            a query is wrong, not allowed or takes too much
     """
 
 
@@ -86,3 +87,11 @@ class DiskFullError(WarehouseError):
 
 class NoSnapshotError(WarehouseError):
     """Nothing has been published yet."""
+
+
+class QueryError(WarehouseError):
+    """A query is wrong, not allowed or takes too much; `excerpt` is the line of it that is meant, and marks below."""
+
+    def __init__(self, text: str, excerpt: str | None = None) -> None:
+        super().__init__(text)
+        self.excerpt = excerpt

@@ -76,6 +76,14 @@ def forget_touched(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"delete from meta.{book}")
 
 
+def current_file(home: Path) -> Path:
+    """Return the file of the current snapshot. Raises NoSnapshotError before the first publication."""
+    folder = home / "snapshots"
+    if not (name := _current_name(folder)):
+        raise NoSnapshotError(f"{home}: nothing is published yet; run `phoenix sync` first")
+    return folder / name
+
+
 class SnapshotReader:
     """Reads whatever snapshot is current, reopening when a new one is published; safe to share between threads."""
 
@@ -117,9 +125,7 @@ class SnapshotReader:
 
     def _open(self) -> tuple[duckdb.DuckDBPyConnection, Snapshot]:
         for attempt in range(_OPEN_ATTEMPTS):
-            name = self.version()
-            if not name:
-                raise NoSnapshotError(f"{self._folder.parent}: nothing is published yet; run `phoenix sync` first")
+            name = current_file(self._folder.parent).name
             if self._connection is not None and self._snapshot is not None and self._snapshot.path.name == name:
                 return self._connection, self._snapshot
             try:

@@ -21,7 +21,7 @@ from tests.conftest import publish_landing
 from tests.dashboards.stories import publish_story
 from tests.report.story import story
 
-PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health")
+PAGES = ("overview", "workflow", "flakiness", "cost", "deliveries", "quality", "alerts", "health", "sql")
 APP = Path(__file__).resolve().parents[2] / "dashboards" / "app.py"
 SHOP, TOOLS = "acme/shop", "acme/tools"
 REPOSITORIES = {SHOP: 1, TOOLS: 2}
