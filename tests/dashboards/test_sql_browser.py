@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
 from tests.attacks import BOMBS
-from tests.dashboards.test_browser import CHROMIUM, FLAGS, Visitor, _serving
+from tests.dashboards.test_browser import CHROMIUM, FLAGS, Visitor, serving
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
@@ -38,7 +38,7 @@ WAIT = 60_000
 @pytest.fixture(scope="module")
 def visitor(home: Path) -> Iterator[Visitor]:
     """Start the dashboard on the organisation and Chromium, and open a window."""
-    with _serving(home) as address, sync_playwright() as playwright:
+    with serving(home) as address, sync_playwright() as playwright:
         chromium: Browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield Visitor(chromium, address)
         chromium.close()
