@@ -22,7 +22,7 @@ from phoenix_metrics.settings import load_settings
 from tests.conftest import rows
 from tests.dashboards.alerting import DAY, FAILING, HOUR, MINUTE, QUEUE, episodes, write_alerts, write_messages
 from tests.dashboards.conftest import TOOLS, Organisation, organisation, publish
-from tests.dashboards.test_browser import Visitor, _serving, browser  # noqa: F401  # a fixture
+from tests.dashboards.test_browser import Visitor, browser, serving  # noqa: F401  # a fixture
 from tests.dashboards.test_pages import text
 
 Visit = Callable[..., AppTest]
@@ -44,7 +44,7 @@ def alerted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def alerted_server(alerted_home: Path) -> Iterator[str]:
     """Start the dashboard on that home and return its address."""
-    with _serving(alerted_home) as address:
+    with serving(alerted_home) as address:
         yield address
 
 

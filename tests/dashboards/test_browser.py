@@ -40,19 +40,20 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(home: Path) -> Iterator[str]:
     """Start the dashboard on the organisation and return its address."""
-    with _serving(home) as address:
+    with serving(home) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def delivering_server(delivering_home: Path) -> Iterator[str]:
     """Start the dashboard on the organisation that delivers and return its address."""
-    with _serving(delivering_home) as address:
+    with serving(delivering_home) as address:
         yield address
 
 
 @contextmanager
-def _serving(home: Path) -> Iterator[str]:
+def serving(home: Path) -> Iterator[str]:
+    """Start the dashboard on a home and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

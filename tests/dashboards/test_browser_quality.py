@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.dashboards.test_browser import CHROMIUM, Visitor, _serving, browser
+from tests.dashboards.test_browser import CHROMIUM, Visitor, browser, serving
 from tests.report.story import SHOP
 
 __all__ = ["browser"]  # a fixture
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this ma
 @pytest.fixture(scope="module")
 def server(story_home: Path, browser: Browser) -> Iterator[str]:
     """Start the dashboard on the story and return its address; its first visitor has waited for what it imports."""
-    with _serving(story_home) as address:
+    with serving(story_home) as address:
         first = browser.new_page()
         first.goto(f"{address}/quality")
         expect_headings(first, "What do test reports say?")

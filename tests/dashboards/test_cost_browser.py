@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.dashboards import spending
-from tests.dashboards.test_browser import CHROMIUM, Visitor, _serving
+from tests.dashboards.test_browser import CHROMIUM, Visitor, serving
 from tests.dashboards.test_browser import browser as browser  # noqa: PLC0414  # a fixture
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -20,7 +20,7 @@ def spender(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     home, now = Path(tmp_path_factory.mktemp("spending")), datetime.now(UTC)
     bill = spending.bill_by_day(spending.uses(spending.runs(), now), now.date() - timedelta(days=1))
     spending.publish(home, spending.runs(), now, bill)
-    with _serving(home) as address:
+    with serving(home) as address:
         visitor = Visitor(browser, address)
         yield visitor
         visitor.page.context.close()

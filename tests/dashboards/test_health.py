@@ -21,7 +21,7 @@ from phoenix_metrics.warehouse.models import Column, load_models
 from tests.conftest import publish_landing, rows
 from tests.dashboards.conftest import REPOSITORIES, SHOP, TOOLS, Organisation, commit, organisation, publish
 from tests.dashboards.test_alerts import tables
-from tests.dashboards.test_browser import Visitor, _serving, browser  # noqa: F401  # a fixture
+from tests.dashboards.test_browser import Visitor, browser, serving  # noqa: F401  # a fixture
 from tests.dashboards.test_pages import shown, text
 
 Visit = Callable[..., AppTest]
@@ -50,7 +50,7 @@ def troubled_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def troubled_server(troubled_home: Path) -> Iterator[str]:
     """Start the dashboard on that home and return its address."""
-    with _serving(troubled_home) as address:
+    with serving(troubled_home) as address:
         yield address
 
 
