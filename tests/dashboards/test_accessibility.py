@@ -7,11 +7,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from tests.dashboards.conftest import PAGES
-from tests.dashboards.test_browser import browser, delivering_server  # noqa: F401  # fixtures
+from tests.dashboards.test_browser import CHROMIUM, browser, delivering_server  # noqa: F401  # fixtures
 
 SERIOUS = ("serious", "critical")
 
+# What is drawn anew is faint meanwhile, and what is new fades in.
+SETTLED = "() => !document.querySelector('[data-stale=true]') && document.getAnimations().length === 0"
+
 Scheme = Literal["light", "dark"]
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -24,6 +29,7 @@ def test_pages_are_accessible(browser: Browser, delivering_server: str, page: st
         opened.goto(f"{delivering_server}/{page}")
         expect(opened.get_by_role("heading", level=1)).to_be_visible(timeout=60_000)
         expect(opened.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+        opened.wait_for_function(SETTLED, timeout=60_000)
         found = Axe().run(opened).response["violations"]
     finally:
         context.close()

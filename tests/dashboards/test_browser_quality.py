@@ -9,15 +9,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.dashboards.test_accessibility import SETTLED
 from tests.dashboards.test_browser import CHROMIUM, Visitor, browser, serving
 from tests.report.story import SHOP
 
 __all__ = ["browser"]  # a fixture
 
 ADDS, BUILD = f"{SHOP} · CI · build · CartTest · adds", f"{SHOP} · CI · build"
-
-# What is drawn anew is dimmed, and fades in.
-SETTLED = "() => !document.querySelector('[data-stale=true]') && document.getAnimations().length === 0"
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 

@@ -277,7 +277,7 @@ def test_data_health_in_a_browser(browser: Browser, troubled_server: str) -> Non
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=20_000)
     expect(page.get_by_role("combobox", name="Time range")).to_have_value("7 days")
     page.goto(troubled_server)
-    expect(page.get_by_test_id("stMetricValue")).to_have_count(5, timeout=60_000)
+    expect(page.get_by_test_id("stMetricValue")).to_have_count(4, timeout=60_000)
     page.get_by_role("main").get_by_role("link", name="Data health").click()
     expect(page.get_by_role("heading", name="What needs doing")).to_be_visible(timeout=20_000)
     assert visitor.complaints == []
