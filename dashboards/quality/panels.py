@@ -35,7 +35,7 @@ def draw_objectives(scope: DayScope) -> None:
             st.markdown(
                 "No workflow has an objective. Set one in `phoenix.toml`, for example that 98 % of deploys succeed:"
             )
-            st.code('[[objectives]]\nworkflow = "Deploy*"\nsuccess_ratio = 0.98', language="toml")
+            st.code('[[objectives]]\nworkflow = "Deploy*"\nsuccess_ratio = 0.98', language=None)
             return
         heads = ("Workflow", "Succeeded", axis("Error budget spent", "0", "all of it"))
         st.html(listing(heads, [_objective(row) for _, row in frame.head(SHOWN).iterrows()]))

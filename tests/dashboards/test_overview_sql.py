@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -77,7 +78,7 @@ def test_panels_show_sql_that_runs(visit: Visit, delivering_home: Path, page: st
     reader = SnapshotReader(delivering_home)
     try:
         for query in queries:
-            assert "$" not in query
+            assert not re.search(r"\$[a-z_]+\b", query)
             reader.query(query)
     finally:
         reader.close()
