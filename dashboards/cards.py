@@ -56,13 +56,13 @@ def change(
     difference: Callable[[float], str],
     *,
     is_firm: bool,
-    is_evident: bool | None = True,
+    is_evident: bool | None = None,
     is_more_better: bool | None = False,
 ) -> Change:
     """Say how a number moved, better or worse; without a verdict where a period holds too little or chance may do it.
 
-    `is_evident` says whether more than chance moved it, None where the samples do not tell; `is_more_better` is None
-    where neither is better.
+    `is_evident` says whether more than chance moved it, None where nothing tells; only then is a move better or worse.
+    `is_more_better` is None where neither is.
     """
     if pd.isna(now):
         return Change("no value in this period", "", "gray", "off")
@@ -75,19 +75,19 @@ def change(
     if is_more_better is None:
         return Change(moved, f"was {written(before)}", "gray", arrow)
     doubt = _doubt(now, before, is_firm=is_firm, is_evident=is_evident)
-    if doubt:
-        return Change(moved, f"{doubt}, was {written(before)}", "gray", arrow)
+    if doubt or is_evident is None:
+        return Change(moved, f"{doubt}{', ' if doubt else ''}was {written(before)}", "gray", arrow)
     verdict, tone = _BETTER if (arrow == "up") == is_more_better else _WORSE
     return Change(moved, f"{verdict}, was {written(before)}", tone, arrow)
 
 
 def _doubt(now: float, before: float, *, is_firm: bool, is_evident: bool | None) -> str:
-    """Say why a move is neither better nor worse, "" if it is one of them."""
-    if not is_firm or is_evident is None:
+    """Say why a move is neither better nor worse, "" where nothing speaks against it."""
+    if not is_firm:
         return "few samples"
     if abs(now - before) < STEADY * before:
         return "about the same"
-    return "" if is_evident else "within chance"
+    return "within chance" if is_evident is False else ""
 
 
 def ratio_in(row: pd.Series, part: str, whole: str) -> float | None:

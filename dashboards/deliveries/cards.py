@@ -8,6 +8,7 @@ import pandas as pd
 from dashboards import data
 from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
 from dashboards.deliveries import benchmarks, questions
+from dashboards.evidence import is_evident, wilson
 from dashboards.scope import BOTH_PERIODS, DeliveryScope, Period
 from phoenix_metrics import words
 
@@ -179,7 +180,10 @@ def _joined(scope: DeliveryScope, by: str) -> pd.DataFrame:
 
 def _ratio_change(now: pd.Series, before: pd.Series, part: str) -> Change:
     ratios = [ratio_in(row, part, "deployment_count") for row in (now, before)]
-    return change(*ratios, words.ratio, words.points, is_firm=is_enough(now, before, "deployment_count"))
+    is_firm = is_enough(now, before, "deployment_count")
+    intervals = [wilson(row[part], row["deployment_count"]) for row in (now, before)] if is_firm else []
+    evident = is_evident(*intervals) if intervals else None
+    return change(*ratios, words.ratio, words.points, is_firm=is_firm, is_evident=evident)
 
 
 def _duration_change(now: pd.Series, before: pd.Series, name: str) -> Change:

@@ -139,20 +139,24 @@ def test_text_from_outside_is_no_markdown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "before", "is_firm", "verdict", "tone"),
+    ("now", "before", "is_firm", "is_evident", "verdict", "tone"),
     [
-        (0.3, 0.2, True, "worse, was 20.0 %", "red"),
-        (0.1, 0.2, True, "better, was 20.0 %", "green"),
-        (0.202, 0.2, True, "about the same, was 20.0 %", "gray"),
-        (0.3, 0.2, False, "few samples, was 20.0 %", "gray"),
-        (0.2, 0.2, True, "from 20.0 %", "gray"),
-        (0.2, None, True, "", "gray"),
-        (None, 0.2, True, "", "gray"),
+        (0.3, 0.2, True, True, "worse, was 20.0 %", "red"),
+        (0.1, 0.2, True, True, "better, was 20.0 %", "green"),
+        (0.3, 0.2, True, False, "within chance, was 20.0 %", "gray"),
+        (0.3, 0.2, True, None, "was 20.0 %", "gray"),
+        (0.202, 0.2, True, True, "about the same, was 20.0 %", "gray"),
+        (0.3, 0.2, False, True, "few samples, was 20.0 %", "gray"),
+        (0.2, 0.2, True, True, "from 20.0 %", "gray"),
+        (0.2, None, True, None, "", "gray"),
+        (None, 0.2, True, None, "", "gray"),
     ],
 )
-def test_verdicts(now: float | None, before: float | None, is_firm: bool, verdict: str, tone: str) -> None:
-    """A change is judged only where there is one and enough to judge by."""
-    judged = change(now, before, words.ratio, words.points, is_firm=is_firm)
+def test_verdicts(  # noqa: PLR0917  # a row of the table each
+    now: float | None, before: float | None, is_firm: bool, is_evident: bool | None, verdict: str, tone: str
+) -> None:
+    """A change is judged only where there is one, enough to judge by, and more than chance."""
+    judged = change(now, before, words.ratio, words.points, is_firm=is_firm, is_evident=is_evident)
     assert (judged.verdict.replace(words.NBSP, " "), judged.tone) == (verdict, tone)
 
 
