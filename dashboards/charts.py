@@ -3,12 +3,14 @@
 Colours are chosen to hold on a light and on a dark page; none of them carries meaning alone.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from phoenix_metrics.words import duration
+from phoenix_metrics.words import OUTCOMES, duration
 
 BLUE, RED, GREEN, GREY, AMBER = "#3b8ea5", "#d1584f", "#3f9a76", "#8f9aa5", "#d39a34"
 GRID = "rgba(128, 140, 150, 0.22)"
@@ -92,6 +94,38 @@ def bars(frame: pd.DataFrame, share: Share) -> go.Bar:
         marker={"color": share.color, "line": {"width": 0}, "pattern": pattern(share.pattern)},
         hovertemplate=f"{share.name}: <b>%{{y}}</b><extra></extra>",
     )
+
+
+def outcome_bars(frame: pd.DataFrame, hovers: Sequence[str]) -> go.Figure:
+    """Draw a bar for each row by its `outcome`, as high as `duration_seconds`; its sign leads to `html_url`."""
+    outcomes = list(frame["outcome"])
+    figure = go.Figure(
+        go.Bar(
+            x=list(range(len(frame))),
+            y=frame["duration_seconds"].fillna(0),
+            marker={
+                "color": [OUTCOME_COLORS.get(outcome, AMBER) for outcome in outcomes],
+                "pattern": pattern([OUTCOME_PATTERNS.get(outcome, "x") for outcome in outcomes]),
+            },
+            text=[_linked_sign(*row) for row in zip(outcomes, frame["html_url"], strict=True)],
+            textposition="outside",
+            textangle=0,
+            constraintext="none",
+            textfont={"size": 13},
+            cliponaxis=False,
+            hovertext=list(hovers),
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
+    )
+    figure.update_yaxes(**duration_axis(frame["duration_seconds"].max()))
+    return figure
+
+
+def _linked_sign(outcome: str, url: object) -> str:
+    sign = OUTCOMES.get(outcome, OUTCOMES["other"])[0]
+    if not isinstance(url, str):
+        return sign
+    return f'<a href="{escape(url)}" style="color: {OUTCOME_COLORS.get(outcome, AMBER)}">{sign}</a>'
 
 
 def pattern(shape: str | list[str]) -> dict[str, object]:

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import data, evidence
 from dashboards.cards import Change, change, is_enough, ratio_in
 from dashboards.filters import DAYS, carried, choose_period, choose_repository, choose_team, row
-from dashboards.scope import Period
+from dashboards.scope import Period, matching
 from phoenix_metrics import words
 
 
@@ -24,10 +24,7 @@ class DayScope:
     @property
     def where(self) -> str:
         """The condition on `repository`, in SQL."""
-        conditions = ["repository = $repository"] if self.repository else []
-        if self.team:
-            conditions.append("repository in (select repository from marts.repository_teams where team = $team)")
-        return " and ".join(conditions or ["true"])
+        return matching(["repository"] if self.repository else [], self.team)
 
     @property
     def chosen(self) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What a page looks at: a period and the filters, as plain values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,6 +26,14 @@ RANGES: dict[str, tuple[int, Unit]] = {
     "180 days": (180, "day"),
     "365 days": (365, "day"),
 }
+
+
+def matching(columns: Iterable[str], team: str | None) -> str:
+    """Return in SQL that each column equals the parameter of its name and, with a team, that the repository is its."""
+    conditions = [f"{column} = ${column}" for column in columns]
+    if team:
+        conditions.append("repository in (select repository from marts.repository_teams where team = $team)")
+    return " and ".join(conditions or ["true"])
 
 
 @dataclass(frozen=True)

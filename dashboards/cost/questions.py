@@ -11,7 +11,7 @@ from datetime import date, timedelta
 import pandas as pd
 
 from dashboards.data import ask
-from dashboards.scope import Scope
+from dashboards.scope import Scope, matching
 
 KEYS = {"Team": "team", "Repository": "repository", "Workflow": "repository, workflow", "Runner": "runner_sku"}
 UNITS = ("Day", "Week")
@@ -415,10 +415,7 @@ def _both_periods(scope: Scope) -> str:
 
 
 def _filters(scope: Scope) -> str:
-    conditions = [f"{column} = ${column}" for column in scope.filters]
-    if scope.team:
-        conditions.append("repository in (select repository from marts.repository_teams where team = $team)")
-    return " and ".join(conditions or ["true"])
+    return matching(scope.filters, scope.team)
 
 
 def _ask(query: str, scope: Scope, **more: object) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pandas as pd
 
 from dashboards.data import ask
-from dashboards.scope import Scope
+from dashboards.scope import Scope, matching
 
 PUSHES = "push"
 
@@ -44,8 +44,7 @@ def commits(scope: Scope, limit: int) -> pd.DataFrame:
     are the runs that the push itself began: a schedule runs a commit again for days.
     """
     event = scope.event or PUSHES
-    team = "and repository in (select repository from marts.repository_teams where team = $team)" if scope.team else ""
-    repository = "and repository = $repository" if scope.repository else ""
+    chosen = matching(["repository"] if scope.repository else [], scope.team)
     return ask(
         f"""
         select repository, head_sha, min(created_at) as created_at, arg_min(title, created_at) as title,
@@ -66,7 +65,7 @@ def commits(scope: Scope, limit: int) -> pd.DataFrame:
             ) as html_url
         from marts.workflow_runs
         where is_default_branch and event = $event and day >= $first_day and created_at >= $start and created_at < $end
-            {repository} {team}
+            and {chosen}
         group by repository, head_sha
         order by created_at desc, repository, head_sha
         limit {limit:d}

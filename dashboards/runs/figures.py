@@ -15,8 +15,6 @@ from dashboards.charts import (
     BLUE,
     GREEN,
     GREY,
-    OUTCOME_COLORS,
-    OUTCOME_PATTERNS,
     RED,
     Share,
     bars,
@@ -24,7 +22,7 @@ from dashboards.charts import (
     duration_axis,
     finished,
     line,
-    pattern,
+    outcome_bars,
 )
 from phoenix_metrics.words import FEW, NOTHING, OUTCOMES, count, duration, moment, ratio
 
@@ -84,38 +82,12 @@ def outcomes_over_time(frame: pd.DataFrame) -> go.Figure:
 
 def run_bars(frame: pd.DataFrame) -> go.Figure:
     """Draw one bar for each run, oldest first: its height is the duration, its sign links to the run on GitHub."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(range(len(frame))),
-            y=frame["duration_seconds"].fillna(0),
-            marker={
-                "color": [OUTCOME_COLORS.get(outcome, AMBER) for outcome in frame["outcome"]],
-                "pattern": pattern([OUTCOME_PATTERNS.get(outcome, "x") for outcome in frame["outcome"]]),
-            },
-            text=[_linked_sign(run) for run in frame.itertuples()],
-            textposition="outside",
-            textangle=0,
-            constraintext="none",
-            textfont={"size": 13},
-            cliponaxis=False,
-            hovertext=[_run_hover(run) for run in frame.itertuples()],
-            hovertemplate="%{hovertext}<extra></extra>",
-        )
-    )
+    figure = outcome_bars(frame, [_run_hover(run) for run in frame.itertuples()])
     step = max(len(frame) // 10, 1)
     ticks = list(range(0, len(frame), step))
     labels = [f"#{count(number).replace(',', '')}" for number in frame["run_number"].iloc[ticks]]
     figure.update_xaxes(tickvals=ticks, ticktext=labels, title="run number")
-    figure.update_yaxes(**duration_axis(frame["duration_seconds"].max()))
     return finished(figure, height=300, legend=False, unified=False)
-
-
-def _linked_sign(run: Any) -> str:
-    sign = OUTCOMES.get(run.outcome, OUTCOMES["other"])[0]
-    if not isinstance(run.html_url, str):
-        return sign
-    color = OUTCOME_COLORS.get(run.outcome, AMBER)
-    return f'<a href="{escape(run.html_url)}" style="color: {color}">{sign}</a>'
 
 
 def _run_hover(run: Any) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 import pandas as pd
 
 from dashboards.data import ask
-from dashboards.scope import Scope
+from dashboards.scope import Scope, matching
 
 BY_PERIOD = "period"
 BY_BUCKET = "bucket"
@@ -234,12 +234,7 @@ def _runs(scope: Scope) -> str:
 
 
 def _filters(scope: Scope) -> str:
-    conditions = [f"{column} = ${column}" for column in scope.filters]
-    if scope.team:
-        conditions.append("repository in (select repository from marts.repository_teams where team = $team)")
-    if scope.default_branch_only:
-        conditions.append("is_default_branch")
-    return " and ".join(conditions or ["true"])
+    return matching(scope.filters, scope.team) + (" and is_default_branch" if scope.default_branch_only else "")
 
 
 def _of_workflow(scope: Scope) -> str:
