@@ -211,10 +211,10 @@ def test_links_lead_to_what_an_alert_is_about() -> None:
     """A workflow, a service, a source and a repository each have their page; what is no web address is no link."""
     none = dict.fromkeys(("repository", "workflow", "service", "environment", "source", "evidence_urls"))
     alert = SimpleNamespace(**none, subject="all")
-    assert page_of(alert) == "overview#all"
+    assert page_of(alert) == "./#all"
     assert page_of(SimpleNamespace(**{**vars(alert), "source": "github", "subject": "github"})) == "health#github"
     queue = {**vars(alert), **QUEUE.labels, "subject": QUEUE.subject}
-    assert page_of(SimpleNamespace(**queue)) == "overview?repository=acme%2Ftools#acme/tools%20ubuntu-latest"
+    assert page_of(SimpleNamespace(**queue)) == "./?repository=acme%2Ftools#acme/tools%20ubuntu-latest"
     alert.evidence_urls = f"javascript:alert(1) {FAILING.evidence_urls}"
     assert runs_of(alert) == str(FAILING.evidence_urls).split()
 
