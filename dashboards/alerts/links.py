@@ -21,6 +21,8 @@ def page_of(alert: Any) -> str:
     anchor = f"#{quote(alert.subject)}"
     if isinstance(alert.source, str):
         return address("health") + anchor
+    if isinstance(alert.budget, str):
+        return address("cost", **({"team": alert.team} if alert.scope == "team" else {})) + anchor
     chosen = {"repository": alert.repository} if isinstance(alert.repository, str) else {}
     return address(OVERVIEW, **chosen) + anchor
 
