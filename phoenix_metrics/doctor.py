@@ -18,6 +18,7 @@ from phoenix_metrics.alerts.listing import newest_attempts
 from phoenix_metrics.errors import NoSnapshotError, SettingsError, SourceError, WarehouseError
 from phoenix_metrics.probes import Lack, lacks_of_owner, lacks_of_repository
 from phoenix_metrics.settings import Settings
+from phoenix_metrics.settings.login import LOOPBACK, VARIABLE
 from phoenix_metrics.settings.tables import ArgoCDServer
 from phoenix_metrics.sources.argocd.client import connect
 from phoenix_metrics.sources.argocd.sync_totals import fetch_sync_totals
@@ -47,8 +48,15 @@ class Finding:
 
 
 def examine(settings: Settings) -> list[Finding]:
-    """Look at sources, budget, clock, disk, data and alerts."""
-    return [*_sources(settings), *_disk(settings), *_snapshot(settings), *_alerts(settings, datetime.now(UTC))]
+    """Look at sources, budget, clock, disk, data, alerts and who may see all that."""
+    now = datetime.now(UTC)
+    return [
+        *_sources(settings),
+        *_disk(settings),
+        *_snapshot(settings),
+        *_alerts(settings, now),
+        *_access(settings),
+    ]
 
 
 def show(findings: list[Finding]) -> int:
@@ -259,6 +267,21 @@ def _alerts(settings: Settings, now: datetime) -> Iterator[Finding]:
         if silence.until <= now:
             over = f"silence of {silence.rule} {silence.subject} ended {silence.until:%Y-%m-%d %H:%M} UTC"
             yield Finding("alerts", "warning", over, "take it out of phoenix.toml")
+
+
+def _access(settings: Settings) -> Iterator[Finding]:
+    """Say whether the dashboard asks who somebody is, where anybody but this machine may reach it."""
+    try:
+        login = settings.login
+    except SettingsError as error:
+        yield Finding("login", "problem", str(error))
+        return
+    if login is not None:
+        people = f"{len(settings.dashboard_allow):,} addresses and domains may log in to the dashboard"
+        yield Finding("login", "ok", people)
+    elif settings.bind not in LOOPBACK:
+        found = f"none, and the services listen on {settings.bind}"
+        yield Finding("login", "warning", found, f"set {VARIABLE}, or let only a proxy with a login reach them")
 
 
 def _unruled(reader: SnapshotReader) -> list[str]:

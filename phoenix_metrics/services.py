@@ -81,8 +81,10 @@ def run_services(settings: Settings, environ: Mapping[str, str], *, demo: bool, 
 
 
 def dashboard_command(settings: Settings) -> list[str]:
-    """Return the command that serves the dashboard."""
-    options = {"server.port": settings.dashboard_port, "server.address": settings.bind}
+    """Return the command that serves the dashboard. Raises SettingsError if its login cannot work."""
+    options: dict[str, object] = {"server.port": settings.dashboard_port, "server.address": settings.bind}
+    if (login := settings.login) is not None:
+        options["secrets.files"] = login.file
     flags = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(CHECKOUT / "dashboards" / "app.py"), *flags]
 

@@ -8,6 +8,8 @@ from dashboards.filters import address
 from dashboards.scope import ALL_BRANCHES
 from phoenix_metrics.settings import Settings
 
+OVERVIEW = "./"  # the page that the bare address shows; by its name there is none
+
 
 def page_of(alert: Any) -> str:
     """Return the address of the page about what an alert is about; its own where two subjects share a page."""
@@ -19,9 +21,10 @@ def page_of(alert: Any) -> str:
     anchor = f"#{quote(alert.subject)}"
     if isinstance(alert.source, str):
         return address("health") + anchor
-    return (
-        address("overview", repository=alert.repository) if isinstance(alert.repository, str) else "overview"
-    ) + anchor
+    if isinstance(alert.budget, str):
+        return address("cost", **({"team": alert.team} if alert.scope == "team" else {})) + anchor
+    chosen = {"repository": alert.repository} if isinstance(alert.repository, str) else {}
+    return address(OVERVIEW, **chosen) + anchor
 
 
 def runs_of(alert: Any) -> list[str]:

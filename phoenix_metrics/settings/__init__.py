@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from phoenix_metrics.errors import SettingsError
+from phoenix_metrics.settings.login import Login, check_login, is_admitted, read_login
 from phoenix_metrics.settings.tables import (
     PREFIX,
     TABLES,
@@ -46,6 +47,7 @@ from phoenix_metrics.settings.values import (
     Minutes,
     Names,
     Patterns,
+    People,
     Port,
     Repositories,
     Since,
@@ -193,6 +195,12 @@ class Settings(BaseSettings):
         None, description="other webhooks for alerts, comma-separated: Alertmanager's body, version 4"
     )
     dashboard_url: Url | None = Field(None, description="public address of the dashboard, for links in alerts")
+    dashboard_login_file: Folder | None = Field(
+        None, description="Streamlit's file of secrets with [auth]: who logs people in to the dashboard"
+    )
+    dashboard_allow: People = Field(
+        (), description="who may log in to the dashboard: e-mail addresses and domains such as @example.com"
+    )
     runbooks_url: Url | None = Field(
         None, description="address of docs/runbooks.md in your copy of the repository, for links of the Alerts page"
     )
@@ -225,6 +233,15 @@ class Settings(BaseSettings):
             return self.dashboard_url
         host = "127.0.0.1" if self.bind in ("0.0.0.0", "") else self.bind  # noqa: S104  # compared, not bound
         return f"http://{host}:{self.dashboard_port}"
+
+    @property
+    def login(self) -> Login | None:
+        """How people log in to the dashboard, None without a login. Raises SettingsError if that cannot work."""
+        return read_login(self.dashboard_login_file) if self.dashboard_login_file is not None else None
+
+    def admits(self, email: str) -> bool:
+        """Whether somebody with this e-mail address may see the dashboard."""
+        return is_admitted(email, self.dashboard_allow)
 
     @property
     def has_webhooks(self) -> bool:
@@ -291,6 +308,7 @@ def read_settings(environ: Mapping[str, str], **overrides: object) -> Loaded:
         raise SettingsError(_refusal(error, environ, file)) from None
     except ValueError as error:
         raise SettingsError(f"{file}: not valid TOML: {str(error).splitlines()[0]}") from None
+    check_login(sourced.dashboard_login_file, sourced.dashboard_allow)
     if "home" not in sourced.model_fields_set and not sourced.has_sources:
         sourced = sourced.model_copy(update={"home": sourced.home / "demo"})  # keeps real data and the demo's apart
     return Loaded(sourced, (*_ownerless(sourced), *_unknown(environ, sourced.argocd)))

@@ -19,6 +19,7 @@ CONTEXT = ("releases", "pull_requests", "deployments", "annotations", "rules", "
 _HEADER = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _CLASS = re.compile(r"[a-z][a-z0-9_]*")
 _HOUR = 60  # minutes
+_PEOPLE = re.compile(r"[^@\s,]*@[^@\s,.]+(\.[^@\s,.]+)+")  # somebody's address, or @ and a domain for all in it
 _SKU = re.compile(r"[a-z0-9_]+")
 _SPAN = re.compile(r"(\d+)([smhd])")
 _CRON = re.compile(r"[\dA-Za-z*/,-]+( [\dA-Za-z*/,-]+){4}")
@@ -46,6 +47,14 @@ def _context(value: object) -> object:
     if set(parts) - set(CONTEXT):
         raise ValueError(f"a comma-separated list of {', '.join(CONTEXT)}, or none")
     return names
+
+
+def _people(value: object) -> object:
+    names = _split(value)
+    parts = [str(name).lower() for name in names] if isinstance(names, tuple | list) else []
+    if not all(_PEOPLE.fullmatch(part) for part in parts):
+        raise ValueError("e-mail addresses and domains, comma-separated, such as ada@example.com,@example.org")
+    return tuple(parts)
 
 
 def _globs(value: object) -> object:
@@ -203,6 +212,7 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 Patterns = Annotated[tuple[Glob, ...], BeforeValidator(_words)]
 Context = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_context)]
 Globs = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_globs)]
+People = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_people)]
 Repositories = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_repositories)]
 Cron = Annotated[str, AfterValidator(checked_cron)]
 Crons = Annotated[tuple[Cron, ...], BeforeValidator(_crons), Field(min_length=1)]

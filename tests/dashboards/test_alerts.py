@@ -208,13 +208,16 @@ def test_stretches_are_the_parts_of_an_episode() -> None:
 
 
 def test_links_lead_to_what_an_alert_is_about() -> None:
-    """A workflow, a service, a source and a repository each have their page; what is no web address is no link."""
-    none = dict.fromkeys(("repository", "workflow", "service", "environment", "source", "evidence_urls"))
+    """What an alert can be about has its page: a workflow, service, source, budget; what is no address is no link."""
+    names = ("repository", "workflow", "service", "environment", "source", "budget", "scope", "team", "evidence_urls")
+    none = dict.fromkeys(names)
     alert = SimpleNamespace(**none, subject="all")
-    assert page_of(alert) == "overview#all"
+    assert page_of(alert) == "./#all"
     assert page_of(SimpleNamespace(**{**vars(alert), "source": "github", "subject": "github"})) == "health#github"
+    budget = {**vars(alert), "budget": "payments", "scope": "team", "team": "payments", "subject": "team payments"}
+    assert page_of(SimpleNamespace(**budget)) == "cost?team=payments#team%20payments"
     queue = {**vars(alert), **QUEUE.labels, "subject": QUEUE.subject}
-    assert page_of(SimpleNamespace(**queue)) == "overview?repository=acme%2Ftools#acme/tools%20ubuntu-latest"
+    assert page_of(SimpleNamespace(**queue)) == "./?repository=acme%2Ftools#acme/tools%20ubuntu-latest"
     alert.evidence_urls = f"javascript:alert(1) {FAILING.evidence_urls}"
     assert runs_of(alert) == str(FAILING.evidence_urls).split()
 

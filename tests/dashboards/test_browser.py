@@ -79,7 +79,7 @@ def serving(home: Path) -> Iterator[str]:
 
 
 def _wait_for(url: str) -> None:
-    for _ in range(100):
+    for _ in range(600):
         try:
             with urllib.request.urlopen(url):
                 return
@@ -103,7 +103,8 @@ class Visitor:
     def __init__(self, browser: Browser, server: str) -> None:
         self.server = server
         self.complaints: list[str] = []
-        self.page: Page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+        context = browser.new_context(viewport={"width": 1440, "height": 1000}, ignore_https_errors=True)
+        self.page: Page = context.new_page()
         self.page.on("console", lambda message: self._complain(message.type == "error", message.text, message.location))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("request", lambda request: self._complain(self._is_elsewhere(request.url), request.url, {}))
