@@ -18,6 +18,7 @@ from phoenix_metrics.settings import Settings, read_settings
 if TYPE_CHECKING:
     from phoenix_metrics.demo.sending import Receiver
     from phoenix_metrics.pipeline import Report
+    from phoenix_metrics.report.document import Digest
 
 app = typer.Typer(
     help="CI/CD analytics for teams on GitHub Actions and Argo CD.",
@@ -105,21 +106,36 @@ def report(
         ReportFormat | None, typer.Option(help="How to write it; as --output ends, else Markdown.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="File to write to; standard output otherwise.")] = None,
+    slack: Annotated[bool, typer.Option("--slack", help="Post a short form to PHOENIX_SLACK_WEBHOOK instead.")] = False,
 ) -> None:
     """Tell what changed, what is worst, what it cost and what is not known, of the last whole days."""
     from phoenix_metrics.report.digest import make_digest  # noqa: PLC0415
     from phoenix_metrics.report.files import write_whole  # noqa: PLC0415
     from phoenix_metrics.report.rendering import render  # noqa: PLC0415
 
-    form = format or format_of(output)
-    digest = make_digest(_settings(), days, datetime.now(UTC))
+    if slack and (format or output):
+        raise SettingsError("--slack: posts a short form of its own; leave --format and --output out")
+    form, settings = format or format_of(output), _settings()
+    digest = make_digest(settings, days, datetime.now(UTC))
     if digest.notice:
         errors.print(f"[yellow]phoenix:[/] the report is stale: {digest.notice}; run `phoenix sync`", soft_wrap=True)
+    if slack:
+        raise typer.Exit(code=_posted(settings, digest))
     text = render(digest, form)
     if output is None:
         print(text, end="")  # noqa: T201
     else:
         write_whole(output, text)
+
+
+def _posted(settings: Settings, digest: "Digest") -> int:
+    from phoenix_metrics.alerts.delivery import Post  # noqa: PLC0415
+    from phoenix_metrics.alerts.listing import show_posted  # noqa: PLC0415
+    from phoenix_metrics.report.slack import slack_body  # noqa: PLC0415
+
+    now = datetime.now(UTC)
+    post = Post(digest.week, "report", f"report-{now:%Y%m%dT%H%M%S}", slack_body(digest, settings.dashboard_address))
+    return show_posted(settings, post, lambda: now)
 
 
 @app.command()

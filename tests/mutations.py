@@ -44,8 +44,8 @@ BUGS = (
     Bug(
         "late runs raise an alert",
         "sql/marts/alert_conditions.sql",
-        "        and not attempts.is_late\n",
-        "",
+        "        and not attempts.is_late\n        and conclusions.outcome",
+        "        and conclusions.outcome",
         _cases("alert_conditions"),
     ),
     Bug(

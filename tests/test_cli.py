@@ -17,6 +17,7 @@ from phoenix_metrics.settings import CHECKOUT, Settings
 from phoenix_metrics.warehouse.models import load_models
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.store import writing
+from tests.alerts.receiver import receiving
 from tests.github_server import Answer, GitHub
 
 QUERY = "select run_id, outcome from marts.workflow_runs order by run_id"
@@ -136,6 +137,26 @@ def test_report_says_what_it_cannot_do(published: Path, tmp_path: Path) -> None:
     older = one_line(phoenix("report", **home))
     assert "lacks what a report needs" in older
     assert "run `phoenix sync` to publish one of this version" in older
+
+
+def test_report_posts_a_short_form(published: Path) -> None:
+    """What Slack takes fits what is printed else; that it does not take it is an exit code and a line."""
+    with receiving() as slack:
+        home = {"PHOENIX_HOME": str(published), "PHOENIX_SLACK_WEBHOOK": slack.url}
+        done = phoenix("report", "--slack", **home)
+        assert (done.returncode, done.stdout.partition(" slack ")[0]) == (0, "arrived")
+        [(_, body)] = slack.taken
+        assert body["text"].startswith("CI/CD from ")
+        assert body["blocks"][2]["text"]["text"].startswith("*In short*\n")
+        slack.status, slack.body = 400, "invalid_blocks"
+        refused = phoenix("report", "--slack", "--days", "28", **home)
+        assert refused.returncode == 1
+        assert refused.stdout.startswith("refused slack 127.0.0.1 ")
+        assert refused.stdout.endswith(": HTTP 400: invalid_blocks\n")
+        assert "s3cret" not in done.stdout + refused.stdout
+    nowhere = one_line(phoenix("report", "--slack", PHOENIX_HOME=str(published)))
+    assert "PHOENIX_SLACK_WEBHOOK: not set" in nowhere
+    assert "leave --format and --output out" in one_line(phoenix("report", "--slack", "--format", "html", **home))
 
 
 def test_a_stale_report_is_written_with_a_warning(published: Path) -> None:

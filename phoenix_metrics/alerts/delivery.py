@@ -1,4 +1,4 @@
-"""Delivery: sending messages to Slack and to webhooks, each target by itself, and saying how each attempt went.
+"""Delivery: sending alerts and reports to Slack and to webhooks, each target by itself, and how each attempt went.
 
 Whoever calls writes each attempt down as soon as it has ended, before the next message is sent. So a message is sent
 again only if the process dies in the moment between a target's answer and that file, or if a target takes a message and
@@ -14,12 +14,12 @@ and when needs the status and `Retry-After`, and its generic JSON is not Alertma
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import httpx
@@ -52,6 +52,19 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Post:
+    """One thing to send to one target, about an episode of an alert or a report, whose week then stands for its id.
+
+    The key is the same however often it is tried.
+    """
+
+    alert_id: str
+    kind: str
+    key: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One attempt to tell a target of something: delivered, failed for now, or refused for good."""
 
@@ -75,24 +88,32 @@ def targets_of(settings: Settings) -> list[Target]:
     return list(dict.fromkeys(targets))
 
 
+def posts_of(target: Target, messages: Iterable[Message], settings: Settings) -> list[Post]:
+    """Return messages as a target takes them."""
+    body = slack_body if target.kind == "slack" else webhook_body
+    return [
+        Post(one.alert.alert_id, one.kind, one.key, body(one, settings.dashboard_address, settings.owners))
+        for one in messages
+    ]
+
+
 def deliver(
-    due: Mapping[Target, Sequence[Message]],
-    settings: Settings,
+    due: Mapping[Target, Sequence[Post]],
     record: Callable[[Attempt], None],
     clock: Callable[[], datetime],
     attempt_counts: Mapping[tuple[str, str, str], int] | None = None,
 ) -> list[Attempt]:
-    """Send messages, target beside target, each target's in their order, and record every attempt as it ends.
+    """Send what is due, target beside target, each target's in its order, and record every attempt as it ends.
 
-    A target that fails keeps the rest of its messages for the next time. `attempt_counts` says how often each target
-    was tried before with an alert and what happened to it.
+    A target that fails keeps the rest for the next time. `attempt_counts` says how often each target was tried before
+    with an alert and what happened to it.
     """
 
     def deliver_to(target: Target) -> list[Attempt]:
         done = []
-        for message in due[target][:MESSAGES_A_PASS]:
-            before = (attempt_counts or {}).get((target.name, message.alert.alert_id, message.kind), 0)
-            done.append(_attempt(target, message, settings, clock, before + 1))
+        for post in due[target][:MESSAGES_A_PASS]:
+            before = (attempt_counts or {}).get((target.name, post.alert_id, post.kind), 0)
+            done.append(_attempt(target, post, clock, before + 1))
             record(done[-1])
             if done[-1].state == "failed":
                 break
@@ -102,16 +123,14 @@ def deliver(
         return [attempt for done in pool.map(deliver_to, due) for attempt in done]
 
 
-def _attempt(
-    target: Target, message: Message, settings: Settings, clock: Callable[[], datetime], count: int
-) -> Attempt:
-    error, is_temporary, wait = _send(target, message, settings, clock)
+def _attempt(target: Target, post: Post, clock: Callable[[], datetime], count: int) -> Attempt:
+    error, is_temporary, wait = _send(target, post, clock)
     now = clock()
     state: Literal["delivered", "failed", "refused"] = "delivered"
     if error is not None:
         state = "failed" if is_temporary else "refused"
     next_at = now + (wait if wait is not None else _back_off(count)) if state == "failed" else None
-    return Attempt(target.name, message.alert.alert_id, message.kind, state, count, now, next_at, error)
+    return Attempt(target.name, post.alert_id, post.kind, state, count, now, next_at, error)
 
 
 def _back_off(count: int) -> timedelta:
@@ -119,16 +138,13 @@ def _back_off(count: int) -> timedelta:
     return min(SHORTEST_BACK_OFF * doubled, LONGEST_BACK_OFF)
 
 
-def _send(
-    target: Target, message: Message, settings: Settings, clock: Callable[[], datetime]
-) -> tuple[str | None, bool, timedelta | None]:
-    """Send one message; return what went wrong, whether it may go well later, and when the target wants to be asked."""
-    body = slack_body if target.kind == "slack" else webhook_body
+def _send(target: Target, post: Post, clock: Callable[[], datetime]) -> tuple[str | None, bool, timedelta | None]:
+    """Send one thing; return what went wrong, whether it may go well later, and when the target wants to be asked."""
     try:
         answer = httpx.post(
             target.url,
-            json=body(message, settings.dashboard_address, settings.owners),
-            headers={"Idempotency-Key": message.key, "User-Agent": "phoenix-metrics"},
+            json=post.body,
+            headers={"Idempotency-Key": post.key, "User-Agent": "phoenix-metrics"},
             timeout=TIMEOUT_SECONDS,
         )
     except httpx.TimeoutException:

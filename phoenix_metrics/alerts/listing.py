@@ -1,6 +1,6 @@
-"""What `phoenix alerts` prints: the alerts, the silences, and whether a test message arrives."""
+"""What `phoenix alerts` prints: the alerts, the silences, and whether a message that is sent at once arrives."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from phoenix_metrics import words
-from phoenix_metrics.alerts.delivery import Attempt, deliver, targets_of
+from phoenix_metrics.alerts.delivery import Attempt, Post, Target, deliver, posts_of, targets_of
 from phoenix_metrics.alerts.messages import trial_message
 from phoenix_metrics.errors import SettingsError, WarehouseError
 from phoenix_metrics.settings import Settings
@@ -78,11 +78,25 @@ def show_test(settings: Settings, clock: Callable[[], datetime]) -> int:
     if not targets:
         raise SettingsError("PHOENIX_SLACK_WEBHOOK: not set, nor PHOENIX_ALERT_WEBHOOKS; say where alerts are told")
     message = trial_message(clock())
+    return _show_sent({target: posts_of(target, [message], settings) for target in targets}, clock)
 
+
+def show_posted(settings: Settings, post: Post, clock: Callable[[], datetime]) -> int:
+    """Send something to Slack at once and print how that went; return the exit code.
+
+    Nothing is written down. Raises SettingsError where Slack's address is not known.
+    """
+    targets = [target for target in targets_of(settings) if target.kind == "slack"]
+    if not targets:
+        raise SettingsError("PHOENIX_SLACK_WEBHOOK: not set; say where in Slack to post")
+    return _show_sent({target: [post] for target in targets}, clock)
+
+
+def _show_sent(due: Mapping[Target, Sequence[Post]], clock: Callable[[], datetime]) -> int:
     def forget(_: Attempt) -> None:
-        """Leave no trace: a test is no alert."""
+        """Leave no trace: who asks for it sees how it goes."""
 
-    attempts = deliver({target: [message] for target in targets}, settings, forget, clock)
+    attempts = deliver(due, forget, clock)
     for attempt in attempts:
         mark = "[green]arrived[/]" if attempt.state == "delivered" else f"[bold red]{attempt.state}[/]"
         said = f": {escape(attempt.error)}" if attempt.error else ""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from phoenix_metrics import words
+from phoenix_metrics.slack import MOST_LETTERS, escaped, link
 
 REMIND_EVERY = timedelta(hours=24)
 FORGOTTEN_AFTER = timedelta(days=7)  # what ended longer ago is no news, should a target come back after so long
@@ -179,25 +180,20 @@ def slack_body(message: Message, dashboard: str, owners: Mapping[str, str]) -> d
     """Return what an incoming webhook of Slack's takes: a line for notifications, and blocks."""
     alert = message.alert
     mark = {"resolved": ":large_green_circle:", "test": ":white_circle:"}.get(message.kind, ":red_circle:")
-    line = f"{mark} *{_slack(headline(message))}*"
+    line = f"{mark} *{escaped(headline(message))}*"
     owner = owners.get(alert.team or "") if message.kind in ("opened", "reminder") else None
-    pages = [f"<{_slack(page_of(alert, dashboard))}|dashboard>"]
-    pages += [f"<{_slack(url)}|run {number}>" for number, url in enumerate(runs_of(alert), 1)]
-    said = [*pages, *([_slack(alert.runbook)] if alert.runbook else []), *([owner] if owner else [])]
-    body = [line, *([_slack(alert.meaning)] if alert.meaning else [])]
-    fields = [{"type": "mrkdwn", "text": f"*{name}*\n{_slack(text)}"} for name, text in facts(message)]
+    pages = [link(page_of(alert, dashboard), "dashboard")]
+    pages += [link(url, f"run {number}") for number, url in enumerate(runs_of(alert), 1)]
+    said = [*pages, *([escaped(alert.runbook)] if alert.runbook else []), *([owner] if owner else [])]
+    body = [line, *([escaped(alert.meaning)] if alert.meaning else [])]
+    fields = [{"type": "mrkdwn", "text": f"*{name}*\n{escaped(text)}"} for name, text in facts(message)]
     return {
-        "text": _slack(headline(message)),
+        "text": escaped(headline(message)),
         "blocks": [
-            {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(body)[:3000]}, "fields": fields},
+            {"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(body)[:MOST_LETTERS]}, "fields": fields},
             {"type": "context", "elements": [{"type": "mrkdwn", "text": " · ".join(said)[:2000]}]},
         ],
     }
-
-
-def _slack(text: str) -> str:
-    """Escape what Slack's own markup is made of."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def webhook_body(message: Message, dashboard: str, owners: Mapping[str, str]) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""Messages: alerts told to Slack and webhooks once a snapshot is published, and how each attempt went written down."""
+"""Messages: alerts and reports told to Slack and webhooks, and how each attempt went written down."""
 
 import fcntl
+import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from datetime import datetime
@@ -12,22 +13,32 @@ from typing import Any
 
 import dagster as dg
 
-from phoenix_metrics.alerts.delivery import Attempt, Target, deliver, targets_of
-from phoenix_metrics.alerts.messages import FORGOTTEN_AFTER, LABELS, Alert, Delivered, Message, due_messages
+from phoenix_metrics.alerts.delivery import Attempt, Post, Target, deliver, posts_of, targets_of
+from phoenix_metrics.alerts.messages import FORGOTTEN_AFTER, LABELS, Alert, Delivered, due_messages
 from phoenix_metrics.defs.intake import utc_now
 from phoenix_metrics.defs.known import naive, rows_of
 from phoenix_metrics.defs.transform import MODELS, WRITER_POOL
+from phoenix_metrics.errors import PhoenixError
+from phoenix_metrics.report.posting import Posting, newest_posting
 from phoenix_metrics.settings import Settings, load_settings
 from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse import landing
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
 
+REPORTS = "reports"  # folder of PHOENIX_HOME
+REPORT = "report"  # kind of what is told
+
 Rows = Sequence[Mapping[str, Any]]
+
+log = logging.getLogger(__name__)
 
 
 def tell(settings: Settings, clock: Callable[[], datetime] = utc_now) -> list[Attempt]:
-    """Tell every target what is due; return the attempts. While another process does, there is nothing to do."""
+    """Tell every target what is due of alerts, and of the newest report; return the attempts.
+
+    While another process does, there is nothing to do.
+    """
     targets = targets_of(settings)
     with _alone(settings.home) as is_alone:
         if not targets or not is_alone:
@@ -44,9 +55,10 @@ def tell(settings: Settings, clock: Callable[[], datetime] = utc_now) -> list[At
         for target in targets:
             if not any(row["target"] == target.name for row in attempts):
                 record(Attempt(target.name, "", "target", "registered", 0, now))
-        due = {target: _due(target, [alert_of(row) for row in alerts], attempts, now) for target in targets}
+        known = [alert_of(row) for row in alerts]
+        due = {target: _due(target, known, attempts, settings, now) for target in targets}
         counts = {(row["target"], row["alert_id"], row["kind"]): row["attempt_count"] for row in _failed(attempts)}
-        return deliver(due, settings, record, clock, counts)
+        return deliver(due, record, clock, counts)
 
 
 def alert_of(row: Mapping[str, Any]) -> Alert:
@@ -56,15 +68,35 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
     return Alert(**{name: row[name] for name in names}, labels=labels)
 
 
-def _due(target: Target, alerts: Sequence[Alert], attempts: Rows, now: datetime) -> list[Message]:
-    """Return what is due to a target; nothing while it is left alone."""
+def _due(target: Target, alerts: Sequence[Alert], attempts: Rows, settings: Settings, now: datetime) -> list[Post]:
+    """Return what is due to a target, a report after the alerts; nothing while it is left alone."""
     mine = [row for row in attempts if row["target"] == target.name]
     newest = max(mine, key=lambda row: row["attempted_at"], default=None)
     if newest is not None and newest["state"] == "failed" and newest["next_at"] and now < newest["next_at"]:
         return []
     known_since = min((row["attempted_at"] for row in mine if row["kind"] == "target"), default=now)
     delivered = [Delivered(row["alert_id"], row["kind"], row["state"], row["attempted_at"]) for row in mine]
-    return due_messages(alerts, delivered, known_since, now)
+    messages = due_messages(alerts, delivered, known_since, now)
+    return [*posts_of(target, messages, settings), *_due_report(target, delivered, settings.home / REPORTS, now)]
+
+
+def _due_report(target: Target, delivered: Iterable[Delivered], folder: Path, now: datetime) -> list[Post]:
+    """Return the newest report if it is for a target that was not told of it; one of over a week ago is no news."""
+    posting = _newest_posting(folder)
+    if posting is None or target.name not in posting.targets or now - posting.made_at > FORGOTTEN_AFTER:
+        return []
+    settled = {one.alert_id for one in delivered if one.kind == REPORT and one.is_settled}
+    key = f"{REPORT}-{posting.week}"
+    return [] if posting.week in settled else [Post(posting.week, REPORT, key, posting.body)]
+
+
+def _newest_posting(folder: Path) -> Posting | None:
+    """Return the newest posting; one that cannot be read keeps no alert from being told."""
+    try:
+        return newest_posting(folder)
+    except PhoenixError as error:
+        log.warning("%s", error)
+        return None
 
 
 def _failed(attempts: Rows) -> Iterator[Mapping[str, Any]]:
@@ -94,7 +126,7 @@ landed_deliveries = dg.AssetSpec(
     ["landing", "alert_deliveries"],
     group_name="landing",
     kinds={"parquet"},
-    description="How each attempt to tell of an alert went, as earlier passes wrote it down.",
+    description="How each attempt to tell of an alert or a report went, as earlier passes wrote it down.",
 )
 
 
@@ -108,7 +140,11 @@ landed_deliveries = dg.AssetSpec(
 )
 def alert_messages(context: dg.AssetExecutionContext) -> dg.MaterializeResult[Any]:
     """Tell what is due; a target that cannot be reached fails nothing and is tried again at a later pass."""
-    attempts = tell(load_settings(os.environ))
+    return told(context, tell(load_settings(os.environ)))
+
+
+def told(context: dg.AssetExecutionContext, attempts: Sequence[Attempt]) -> dg.MaterializeResult[Any]:
+    """Warn of attempts that went wrong, and count all of them."""
     for attempt in attempts:
         if attempt.state != "delivered":
             context.log.warning("%s: %s %s: %s", attempt.target, attempt.kind, attempt.state, attempt.error)

@@ -43,14 +43,15 @@ def receiving(receiver: Receiver | None = None) -> Iterator[Receiver]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             heard = (dict(self.headers), body)
             receiver.asked.append(heard)
+            status, hides = receiver.status, receiver.hides  # as it is when it is asked, however long it sleeps
             if receiver.sleeps:
                 threading.Event().wait(receiver.sleeps)
-            if 200 <= receiver.status < 300:
+            if 200 <= status < 300:
                 receiver.taken.append(heard)
-            if receiver.hides:
+            if hides:
                 self.close_connection = True
                 return
-            self.send_response(receiver.status)
+            self.send_response(status)
             for name, value in {**receiver.headers, "Content-Length": str(len(receiver.body))}.items():
                 self.send_header(name, value)
             with suppress(BrokenPipeError):  # who asked may have gone
