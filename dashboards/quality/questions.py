@@ -1,4 +1,4 @@
-"""Questions about quality: objectives, schedules, causes of failures, test reports, and what got slower."""
+"""Questions about quality: objectives, schedules, required checks, failures, test reports, what got slower."""
 
 from datetime import date, timedelta
 
@@ -238,6 +238,29 @@ def series_count(scope: DayScope) -> int:
         {"since": scope.period.end.date() - timedelta(days=90), **scope.chosen},
     )
     return int(frame["series_count"].iloc[0])
+
+
+def required_checks(scope: DayScope) -> pd.DataFrame:
+    """Return the checks that default branches demand: silent ones first, then those that hold most changes up."""
+    return ask(
+        f"""
+        select * from marts.required_checks where {scope.where}
+        order by state <> 'silent', blocked_count / nullif(passed_count + blocked_count, 0) desc nulls last,
+            blocked_count desc, repository, context
+        """,
+        scope.chosen,
+    )
+
+
+def coverage(scope: DayScope) -> pd.DataFrame:
+    """Return the coverage of all code that services reported in the period, in order of time."""
+    return ask(
+        f"""
+        select * from marts.coverage where scope = 'project' and day >= $start and {scope.where}
+        order by reported_at, repository, context, head_sha
+        """,
+        scope.current,
+    )
 
 
 def _tests(scope: DayScope, order: str, having: str, limit: int) -> pd.DataFrame:

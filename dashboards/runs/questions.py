@@ -11,7 +11,6 @@ from dashboards.scope import Scope, matching
 BY_PERIOD = "period"
 BY_BUCKET = "bucket"
 BY_WORKFLOW = "repository, workflow"
-BY_WORKFLOW_AND_BUCKET = "repository, workflow, bucket"
 
 # The counterpart is how the run ended in the other of the two views.
 _RUNS = {
@@ -81,14 +80,26 @@ def newest_run_at(scope: Scope) -> datetime | None:
 
 def run_count(scope: Scope) -> int:
     """Count the runs of the current period, whatever became of them."""
-    frame = run_summary(scope, BY_PERIOD)
-    return int(frame.loc[frame["period"] == "current", "run_count"].sum())
+    frame = ask(f"{_runs(scope)} select count(*) as run_count from runs where period = 'current'", scope.parameters)
+    return int(frame["run_count"].iloc[0])
 
 
 def run_summary(scope: Scope, by: str) -> pd.DataFrame:
     """Count and measure runs, by one of the BY_ groupings; all but BY_PERIOD look at the current period only."""
     return ask(
         f"{_runs(scope)} select {by}, {_MEASURES} from runs where {_rows(by)} group by {by} order by {by}",
+        scope.parameters,
+    )
+
+
+def lost_seconds_by_bucket(scope: Scope) -> pd.DataFrame:
+    """Sum the job time that each workflow lost in each hour or day of the current period."""
+    return ask(
+        f"""
+        {_runs(scope)}
+        select repository, workflow, bucket, sum(lost_seconds) as lost_seconds
+        from runs where period = 'current' group by all order by all
+        """,
         scope.parameters,
     )
 

@@ -68,8 +68,6 @@ def worst_workflows(scope: Scope) -> pd.DataFrame:
 
 
 def _lost_over_time(scope: Scope) -> dict[tuple[str, str], list[float]]:
-    daily = questions.run_summary(scope, questions.BY_WORKFLOW_AND_BUCKET)
-    return {
-        key: rows.set_index("bucket")["lost_seconds"].reindex(scope.period.buckets).fillna(0).tolist()
-        for key, rows in daily.groupby(["repository", "workflow"])
-    }
+    lost = questions.lost_seconds_by_bucket(scope).set_index(["repository", "workflow", "bucket"])["lost_seconds"]
+    buckets = lost.unstack("bucket").reindex(columns=scope.period.buckets).fillna(0)
+    return dict(zip(buckets.index, buckets.to_numpy().tolist(), strict=True))

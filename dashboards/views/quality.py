@@ -1,10 +1,10 @@
-"""Quality: are objectives kept, do schedules start, why do jobs fail, what do tests say, and what got slower."""
+"""Quality: are objectives and schedules kept, what got slower, why do jobs fail, what do checks and tests say."""
 
 import streamlit as st
 
 from dashboards.cards import draw_cards
 from dashboards.days import day_scope, stretch
-from dashboards.quality import cards, panels, reports
+from dashboards.quality import cards, gates, panels, reports
 
 scope = day_scope(
     lambda period: (
@@ -21,4 +21,6 @@ with right:
 
 panels.draw_slower(scope)
 panels.draw_failures(scope)
+gates.draw_required_checks(scope)
+gates.draw_coverage(scope)
 reports.draw_tests(scope)

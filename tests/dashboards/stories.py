@@ -18,12 +18,15 @@ from tests.report.story import NOW, REPOSITORIES, RULES, SHOP, Job, Run, deliver
 
 OBJECTIVES = {"CI": 0.9, "Nightly": 1.0}  # of acme/shop
 START = datetime(2026, 10, 25, tzinfo=UTC)  # of the 30 days to the day on which the story was published
+REQUIRED = ("build", "codecov/project", "ghost")  # of main of acme/shop: by a job, by a status, by nobody
+COVERED = (0.8123, 0.7999, 0.8042)  # of the last pushes to main of acme/shop, as Codecov says
 CUT_OFF = 9000  # the artifact whose report could not be read to its end
 
 
 def publish_story(home: Path, runs: list[Run]) -> None:
     """Publish the story with objectives and a report that was cut off, as of its own last moment."""
     _land_cut_off(home, next(run for run in runs if run.branch == "topic"))
+    _land_gates(home, covered(runs))
     rules = replace(
         RULES,
         objectives=[
@@ -32,6 +35,12 @@ def publish_story(home: Path, runs: list[Run]) -> None:
     )
     publish(home, runs, deliveries(runs), rules)
     date_snapshot(home)
+
+
+def covered(runs: list[Run]) -> list[Run]:
+    """Return the pushes to main of acme/shop whose coverage is known, in order of time."""
+    pushes = [run for run in runs if (run.repository, run.workflow, run.branch) == (SHOP, "CI", "main")]
+    return sorted(pushes, key=lambda run: run.created_at)[-len(COVERED) :]
 
 
 def date_snapshot(home: Path) -> None:
@@ -86,3 +95,16 @@ def _land_cut_off(home: Path, run: Run) -> None:
     ]
     for source, payload in payloads:
         write_batch(home, source, [Record(REPOSITORIES[run.repository], CUT_OFF, NOW, json.dumps(payload))])
+
+
+def _land_gates(home: Path, runs: list[Run]) -> None:
+    checks = [{"context": context} for context in REQUIRED]
+    rule = {"type": "required_status_checks", "parameters": {"required_status_checks": checks}}
+    told = [("github_branch_rules", {"branch": "main", "rules": [rule], "classic": None})]
+    for number, (run, ratio) in enumerate(zip(runs, COVERED, strict=True), 1):
+        status = {"id": number, "context": "codecov/project", "state": "success" if ratio > 0.8 else "failure"}
+        status |= {"description": f"{ratio:.2%} (target 80.00%)", "target_url": f"https://codecov.test/{number}"}
+        status["created_at"] = run.created_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+        told.append(("github_commit_checks", {"head_sha": run.sha, "check_runs": [], "statuses": [status]}))
+    for source, payload in told:
+        write_batch(home, source, [Record(REPOSITORIES[SHOP], None, NOW, json.dumps(payload))])

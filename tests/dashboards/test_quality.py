@@ -19,6 +19,7 @@ from tests.report.story import publish as publish_runs
 Visit = Callable[..., AppTest]
 CLASSES = {"Run unit tests": "unit tests", "Install dependencies": "dependencies", "Frobnicate": "no rule fits"}
 DECIDED = ("success", "failure")
+NEWEST = date(2026, 11, 23)  # the day of the newest run
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,31 @@ def test_slower_names_the_commits(page: AppTest, runs: list[Run]) -> None:
     assert {row[3] for row in rows} == {f"{last.sha[:7]} … {first.sha[:7]} | run before"}
     assert all(row[2].startswith("▲ slower, 1.") for row in rows)
     assert f"https://github.com/{SHOP}/compare/{last.sha}...{first.sha}" in links(page)
+
+
+def test_required_checks_say_what_holds_changes_up(page: AppTest, runs: list[Run]) -> None:
+    """Each required check has its reports of 28 days; one that nobody reports stands first."""
+    window = [run for run in runs if run.created_at.date() > NEWEST - timedelta(days=28)]
+    built = [job.conclusion for run, job in executed(window) if run.repository == SHOP and job.name == "build"]
+    held_up = len(built) - built.count("success")
+    rows = listing(page, "Required check")
+    assert [row[0] for row in rows] == [
+        f"{context} | {SHOP} · main" for context in ("ghost", "codecov/project", "build")
+    ]
+    assert rows[0][1:] == [words.NOTHING, "✗ nobody reports it: changes wait for it"]
+    assert rows[1][1] == f"{ratio(1 / 3)} | 1 of 3 reports"
+    assert rows[2][1] == f"{ratio(held_up / len(built))} | {held_up} of {len(built)} reports"
+    assert rows[1][2].startswith("success | by a commit status, ")
+    assert "1 required check without any report" in text(page)
+
+
+def test_coverage_is_what_the_service_said(page: AppTest) -> None:
+    """The newest coverage stands beside its target, how it moved, and how many commits were below."""
+    moved = f"{words.MINUS}0.8 points"
+    assert listing(page, "Reported by") == [
+        [f"codecov/project | {SHOP}", "80.4 % | target 80.0 %", f"{moved} | 3 commits", "1 commit | of 3"]
+    ]
+    assert "https://codecov.test/3" in links(page)
 
 
 def test_reports_are_counted(page: AppTest, runs: list[Run]) -> None:
