@@ -5,6 +5,7 @@
 The home has a published snapshot with runs of the last eight weeks, such as bench_queries.py leaves; without one,
 20,000 runs are generated. Starts the dashboard on it and opens Debian's Chromium. Prints the median and 95th
 percentile of:
+- a page of Streamlit's with one number and eight of Plotly's bars, and nothing of ours: what cannot be undercut;
 - a first page by a server that has just started (nothing is answered yet), of five servers;
 - the Overview in a new window, answered before;
 - a change of a filter to what nobody asked before, from the click until every number and figure stands;
@@ -42,7 +43,15 @@ CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RANGES = ("60 days", "90 days")  # a store that was built weeks ago has runs in them
 BRANCHES, ATTEMPTS = ("All branches", "Default branch"), ("First attempt", "Final attempt")
-EVENTS = ("All events", "push", "pull_request")
+EVENTS = ("All events", "push", "schedule")  # what a default branch has, too
+BARE = """
+import plotly.graph_objects as go
+import streamlit as st
+st.metric("Number", 1)
+for place in range(8):
+    st.plotly_chart(go.Figure(go.Bar(x=list(range(30)), y=list(range(30)))), key=str(place))
+st.caption("Nothing is known to be missing.")
+"""
 GENERATED = Plan(20_000, UNTIL, 20, 90)
 FAULT = "This page cannot be drawn"
 
@@ -65,6 +74,11 @@ def main() -> None:
 
 def measure(home: Path, pages: int, readers: int) -> None:
     """Measure and print all of it."""
+    with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
+        bare = Path(folder, "bare.py")
+        bare.write_text(BARE, encoding="utf-8")
+        with serving(home, bare) as address:
+            show("Streamlit and Plotly alone", [opened(address) for _ in range(pages + 1)][1:])
     show("first page, server just started", [first_page(home) for _ in range(SERVERS)])
     with serving(home) as address:
         show("first page, answered before", [opened(address) for _ in range(pages + 1)][1:])
@@ -82,7 +96,7 @@ def opened(address: str) -> float:
     """Open the Overview in a new browser and return the seconds until it stands."""
     with window() as page:
         started = time.perf_counter()
-        page.goto(address)
+        page.goto(address, timeout=WAIT)
         wait_until_drawn(page)
         return time.perf_counter() - started
 
@@ -90,7 +104,7 @@ def opened(address: str) -> float:
 def filter_changes(address: str, number: int) -> Iterator[float]:
     """Choose combinations of branch, attempt, event and time range; yield the seconds that a change of range takes."""
     with window() as page:
-        page.goto(address)
+        page.goto(address, timeout=WAIT)
         wait_until_drawn(page)
         for branch, attempt, event, chosen in list(product(BRANCHES, ATTEMPTS, EVENTS, RANGES))[:number]:
             for name, option in (("Branch", branch), ("Outcome of", attempt), ("Event", event)):
@@ -146,6 +160,7 @@ def wait_until_drawn(page: Page) -> None:
         "() => !document.querySelector('[data-testid=stStatusWidget]')"
         " && !document.querySelector('[data-stale=true]')"
         " && document.body.innerText.includes('known to be missing')"  # the last line of the page
+        " && document.querySelector('.stPlotlyChart')"
         " && [...document.querySelectorAll('.stPlotlyChart')].every(one => one.querySelector('.main-svg'))",
         timeout=WAIT,
     )
@@ -165,8 +180,8 @@ def window() -> Iterator[Page]:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[str]:
-    """Start the dashboard on a home and return its address once it answers."""
+def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> Iterator[str]:
+    """Start the dashboard, or another script of Streamlit's, on a home and return its address once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -175,13 +190,14 @@ def serving(home: Path) -> Iterator[str]:
         "-m",
         "streamlit",
         "run",
-        "app.py",
+        script.name,
         f"--server.port={port}",
         "--server.address=127.0.0.1",
+        "--server.headless=true",
     ]
     quiet = subprocess.DEVNULL
     environ = {**os.environ, "PHOENIX_HOME": str(home)}
-    with subprocess.Popen(command, cwd=CHECKOUT / "dashboards", env=environ, stdout=quiet, stderr=quiet) as process:
+    with subprocess.Popen(command, cwd=script.parent, env=environ, stdout=quiet, stderr=quiet) as process:
         address = f"http://127.0.0.1:{port}"
         try:
             until_healthy(address)

@@ -8,7 +8,7 @@ that were read. As GitHub has it, a skipped or neutral check lets a change pass.
 for it until somebody overrides it. Where checks of third parties were not read, it is unknown whether it is.
 */
 with clock as (
-    select max(day) as today
+    select max(day) as newest_day
     from marts.workflow_runs
 ),
 
@@ -30,27 +30,40 @@ named as (
     inner join staging.github_repositories as repositories on repositories.repository_id = required.repository_id
 ),
 
-jobs as (  -- summed before they are matched: names are few, and jobs are many
-    select
-        jobs.repository,
-        jobs.job,
-        concat(jobs.workflow, ' / ', jobs.job) as full_job,
-        count(*) filter (where jobs.conclusion in ('success', 'skipped', 'neutral')) as passed_count,
-        count(*) as report_count,
-        arg_max(jobs.conclusion, jobs.completed_at) as last_conclusion,
-        arg_max(jobs.html_url, jobs.completed_at) as last_url,
-        max(jobs.completed_at) as last_reported_at
+recent_jobs as (
+    select jobs.*
     from marts.jobs as jobs
     cross join clock
-    where jobs.day > clock.today - 28 and not jobs.is_carried_over and jobs.conclusion is not null
-    group by jobs.repository, jobs.workflow, jobs.job
+    where jobs.day > clock.newest_day - 28 and not jobs.is_carried_over and jobs.conclusion is not null
 ),
 
-judged as (
+job_names as (  -- matched before the jobs are: names are few, and jobs are many
+    select distinct
+        repository,
+        workflow,
+        job
+    from recent_jobs
+),
+
+met as (
+    select
+        named.repository_id,
+        named.context,
+        job_names.repository,
+        job_names.workflow,
+        job_names.job
+    from named
+    inner join job_names
+        on job_names.repository = named.repository
+        and named.context in (job_names.job, concat(job_names.workflow, ' / ', job_names.job))
+),
+
+elsewhere as (
     select
         repository_id,
         name,
         'check_run' as reporter,
+        check_run_id as report_id,
         conclusion,
         completed_at as reported_at,
         details_url as html_url
@@ -61,6 +74,7 @@ judged as (
         repository_id,
         context,
         'status',
+        status_id,
         state,
         created_at,
         target_url
@@ -68,51 +82,46 @@ judged as (
     where state <> 'pending'
 ),
 
-elsewhere as (
+reports as (
     select
-        judged.repository_id,
-        judged.name,
-        judged.reporter,
-        count(*) filter (where judged.conclusion in ('success', 'skipped', 'neutral')) as passed_count,
-        count(*) as report_count,
-        arg_max(judged.conclusion, judged.reported_at) as last_conclusion,
-        arg_max(judged.html_url, judged.reported_at) as last_url,
-        max(judged.reported_at) as last_reported_at
-    from judged
-    cross join clock
-    where cast(judged.reported_at as date) > clock.today - 28
-    group by judged.repository_id, judged.name, judged.reporter
-),
-
-reported as (
-    select
-        named.repository_id,
-        named.context,
+        met.repository_id,
+        met.context,
         'job' as reporter,
-        jobs.* exclude (repository, job, full_job)
-    from named
-    inner join jobs on jobs.repository = named.repository and named.context in (jobs.job, jobs.full_job)
-    union all by name
+        jobs.job_id as report_id,
+        jobs.conclusion,
+        jobs.completed_at as reported_at,
+        jobs.html_url
+    from met
+    inner join recent_jobs as jobs on jobs.repository = met.repository and jobs.workflow = met.workflow and jobs.job = met.job
+    union all
     select
         named.repository_id,
         named.context,
-        elsewhere.* exclude (repository_id, name)
+        elsewhere.reporter,
+        elsewhere.report_id,
+        elsewhere.conclusion,
+        elsewhere.reported_at,
+        elsewhere.html_url
     from named
     inner join elsewhere on elsewhere.repository_id = named.repository_id and elsewhere.name = named.context
+    cross join clock
+    where cast(elsewhere.reported_at as date) > clock.newest_day - 28
 ),
 
-summed as (
+counted as (
     select
         repository_id,
         context,
-        arg_max(reporter, last_reported_at) as reporter,
-        cast(sum(passed_count) as bigint) as passed_count,
-        cast(sum(report_count - passed_count) as bigint) as blocked_count,
-        arg_max(last_conclusion, last_reported_at) as last_conclusion,
-        arg_max(last_url, last_reported_at) as last_url,
-        max(last_reported_at) as last_reported_at
-    from reported
+        count(*) filter (where conclusion in ('success', 'skipped', 'neutral')) as passed_count,
+        count(*) filter (where conclusion not in ('success', 'skipped', 'neutral')) as blocked_count
+    from reports
     group by repository_id, context
+),
+
+newest as (
+    select *
+    from reports
+    qualify row_number() over (partition by repository_id, context order by reported_at desc, reporter, report_id desc) = 1
 ),
 
 read_elsewhere as (
@@ -125,17 +134,18 @@ select
     named.context as context,                                -- The check, as the branch's rules name it. #not_null
     named.protection as protection,                          -- What demands it. #in(rulesets, classic)
     named.is_strict as is_strict,                            -- Whether it must pass on the newest state of the branch.
-    summed.reporter as reporter,                             -- What reported it last; NULL if nothing did. #in(job, check_run, status)
+    newest.reporter as reporter,                             -- What reported it last; NULL if nothing did. #in(job, check_run, status)
     case
-        when summed.reporter is not null then 'reported'
+        when newest.reporter is not null then 'reported'
         when read_elsewhere.repository_id is not null then 'silent'
         else 'unknown'
     end as state,                                            -- Whether anything reports it. #in(reported, silent, unknown)
-    coalesce(summed.passed_count, 0) as passed_count,        -- Reports that let a change pass: success, skipped, neutral.
-    coalesce(summed.blocked_count, 0) as blocked_count,      -- Reports that hold a change up, cancelled ones included.
-    summed.last_conclusion as last_conclusion,               -- What it said last, verbatim.
-    summed.last_reported_at as last_reported_at,             -- When, UTC.
-    summed.last_url as last_url                              -- The page of that report.
+    coalesce(counted.passed_count, 0) as passed_count,       -- Reports that let a change pass: success, skipped, neutral.
+    coalesce(counted.blocked_count, 0) as blocked_count,     -- Reports that hold a change up, cancelled ones included.
+    newest.conclusion as last_conclusion,                    -- What it said last, verbatim.
+    newest.reported_at as last_reported_at,                  -- When, UTC.
+    newest.html_url as last_url                              -- The page of that report; NULL if it has none.
 from named
-left join summed on summed.repository_id = named.repository_id and summed.context = named.context
+left join counted on counted.repository_id = named.repository_id and counted.context = named.context
+left join newest on newest.repository_id = named.repository_id and newest.context = named.context
 left join read_elsewhere on read_elsewhere.repository_id = named.repository_id
