@@ -87,7 +87,7 @@ def _doubt(now: float, before: float, *, is_firm: bool, is_evident: bool | None)
         return "few samples"
     if abs(now - before) < STEADY * before:
         return "about the same"
-    return "within chance" if is_evident is False else ""
+    return "" if is_evident is None or is_evident else "within chance"
 
 
 def ratio_in(row: pd.Series, part: str, whole: str) -> float | None:

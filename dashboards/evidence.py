@@ -54,7 +54,7 @@ def is_evident(now: Interval, before: Interval) -> bool | None:
         now_reach, before_reach = _gap(now.high, now.value), _gap(before.value, before.low)
     if now_reach is None or before_reach is None:
         return None
-    return abs(difference) > sqrt(now_reach**2 + before_reach**2)
+    return bool(abs(difference) > sqrt(now_reach**2 + before_reach**2))  # a plain one, also of numbers of NumPy
 
 
 def _gap(high: float | None, low: float | None) -> float | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboards import clock, data
+from dashboards import clock, data, tour
 from dashboards.data import STALE_AFTER
 from phoenix_metrics import words
 
@@ -22,12 +22,14 @@ def configure() -> None:
 
 
 def draw_header(title: str) -> None:
-    """Draw the page's title and how old the data is, watch for a newer snapshot, and stop where there is none yet."""
+    """Draw title, age of the data and a tour of the demo; watch for newer data, and stop where there is none."""
     version = data.version()
     _watch(version, title)
     if not version:
         _draw_first_steps()
         st.stop()
+    if data.settings().is_demo:
+        tour.draw_tour()
 
 
 @st.fragment(run_every=WATCH_SECONDS)

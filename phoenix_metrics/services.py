@@ -136,7 +136,7 @@ def _webhooks(settings: Settings) -> Service:
 
 
 def _demo(settings: Settings, scene: str | None) -> Service:
-    url = f"http://127.0.0.1:{settings.demo_port}"
+    url = settings.demo_url
     command = [sys.executable, "-m", "phoenix_metrics.cli", "demo", *(["--scene", scene] if scene else [])]
     sends = ["--webhooks", _webhooks_url(settings)] if settings.has_webhooks else []
     return Service("demo", [*command, *sends], f"{url}/_control", url)
@@ -154,19 +154,19 @@ def _demo_environment(settings: Settings, environ: Mapping[str, str]) -> dict[st
         **{name: value for name, value in environ.items() if not name.endswith("_TOKEN_FILE")},
         "PHOENIX_HOME": str(home),
         "PHOENIX_CONFIG": str(CHECKOUT / "phoenix_metrics" / "demo" / "phoenix.toml"),
-        "PHOENIX_GITHUB_API_URL": f"http://127.0.0.1:{settings.demo_port}",
+        "PHOENIX_GITHUB_API_URL": settings.demo_url,
         "PHOENIX_GITHUB_REPOSITORIES": DEMO_REPOSITORY,
         "PHOENIX_GITHUB_ORGANIZATIONS": "",
         "PHOENIX_GITHUB_TOKEN": "demo",
         "PHOENIX_GITHUB_SINCE": "60d",
         "PHOENIX_GITHUB_CHECKS": "true",
         "PHOENIX_GITHUB_REPORTS": "junit-*",
-        "PHOENIX_ARGOCD_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd",
+        "PHOENIX_ARGOCD_URL": f"{settings.demo_url}/argo-cd",
         "PHOENIX_ARGOCD_TOKEN": "demo",
         "PHOENIX_ARGOCD_CA_FILE": "",
         "PHOENIX_ARGOCD_SELECTOR": "",
         "PHOENIX_ARGOCD_PROJECTS": "",
-        "PHOENIX_ARGOCD_METRICS_URL": f"http://127.0.0.1:{settings.demo_port}/argo-cd/metrics",
+        "PHOENIX_ARGOCD_METRICS_URL": f"{settings.demo_url}/argo-cd/metrics",
         "PHOENIX_BIND": settings.bind,
         **{variable: secrets.token_urlsafe() for variable, secret in signing.items() if secret is None},
         **{f"PHOENIX_{name.upper()}": str(getattr(settings, name)) for name in _PORTS},

@@ -1,5 +1,6 @@
 """Intervals of the headline cards against SciPy's, and what they let a card say."""
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +40,8 @@ def test_newcombes_example() -> None:
     """56 of 70 and 48 of 80 differ by 0.0524 to 0.3339, says Newcombe (1998, table II a); 54 of 80 do not."""
     assert is_evident(wilson(56, 70), wilson(48, 80)) is True
     assert is_evident(wilson(56, 70), wilson(54, 80)) is False
+    numbers = pd.Series({"part": 54.0, "whole": 80.0})  # as cards have them
+    assert is_evident(wilson(56, 70), wilson(numbers["part"], numbers["whole"])) is False
 
 
 def test_unbounded_samples_tell_nothing() -> None:

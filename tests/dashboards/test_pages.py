@@ -125,6 +125,20 @@ def test_changes_compare_with_the_period_before(visit: Visit, home: Path) -> Non
     assert failure.proto.delta_description == f"worse, was {words.ratio(1 / 25)}"
 
 
+def test_what_chance_may_do_is_no_verdict(visit: Visit, tmp_path: Path) -> None:
+    """Five failures of thirty runs after three of thirty are neither better nor worse."""
+    ends = {10: 5, 40: 3}  # failures among the runs so many days ago
+    runs = [
+        Run(timedelta(days=age, minutes=number), (Attempt("failure" if number < failures else "success"),))
+        for age, failures in ends.items()
+        for number in range(30)
+    ]
+    publish(tmp_path, Organisation(tuple(runs)), datetime.now(UTC))
+    failure = visit(tmp_path).metric[0]
+    assert failure.proto.color == failure.proto.MetricColor.GRAY
+    assert failure.proto.delta_description == f"within chance, was {words.ratio(3 / 30)}"
+
+
 def test_few_samples_are_marked(visit: Visit, home: Path) -> None:
     """Percentiles of fewer than 20 runs say so, and their change carries no verdict."""
     app = visit(home, repository=TOOLS)
