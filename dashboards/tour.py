@@ -14,6 +14,7 @@ _STEPS = (
     ("cost", "Cost", "who spends, what is wasted, and when the month's budget will be used up."),
     ("deliveries", "Deliveries", "what runs in each environment, which releases were rolled back and why."),
     ("quality", "Quality", "what got slower since which commit, and what a change must pass."),
+    ("alerts", "Alerts", "what fires and what fired, each episode once, with how long it lasted."),
     ("health", "Data health", "what is missing: a gap is shown, never counted as a success."),
     ("sql", "SQL", "the button SQL of each panel opens its question here; change it and ask."),
 )
@@ -21,7 +22,7 @@ _STEPS = (
 
 def draw_tour() -> None:
     """Draw a button that opens the walk: a page for each step, and what to look at there."""
-    with st.popover("Demo organisation: a walk in eight steps", icon=":material/explore:", type="tertiary"):
+    with st.popover(f"Demo organisation: a walk in {len(_STEPS)} steps", icon=":material/explore:", type="tertiary"):
         st.markdown(
             "Everything here is made up: a team of one repository, sixty days of its history, and a life that goes on "
             "while you look. Its numbers are counted as yours would be."
