@@ -47,14 +47,19 @@ def evaluate_alerts(
     if moment is None:
         return []
     newest = [episode_of(row) for row in rows_of(connection, "alert_episodes", {})]
-    conditions = [condition_of(row) for row in _table(connection, "marts.alert_conditions")]
+    conditions, stale = verdicts(connection)
     at = moment.replace(tzinfo=UTC)
-    episodes = evaluate(newest, conditions, at, stale=_stale(connection), silences=silences)
+    episodes = evaluate(newest, conditions, at, stale=stale, silences=silences)
     if episodes:
         records = [landing.Record(None, None, at, as_text(payload_of(episode))) for episode in episodes]
         landing.write_batch(home, "alert_events", records)
         load_landing(connection, home, MODELS, objects=("alert_events",))
     return episodes
+
+
+def verdicts(connection: duckdb.DuckDBPyConnection) -> tuple[list[Condition], set[str]]:
+    """Return what the rules say as of the marts' moment, and what is not read then, as conditions name it."""
+    return [condition_of(row) for row in _table(connection, "marts.alert_conditions")], _stale(connection)
 
 
 def silences_of(settings: Settings) -> list[Silence]:

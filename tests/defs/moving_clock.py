@@ -1,8 +1,9 @@
 """A clock that a test sets, for whatever runs through the real asset graph: it stands in for `utc_now`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta, tzinfo
+from types import ModuleType
 from unittest.mock import patch
 
 from phoenix_metrics.defs import intake
@@ -26,8 +27,11 @@ class MovingClock:
 
 
 @contextmanager
-def moving(clock: MovingClock) -> Iterator[MovingClock]:
-    """Let `utc_now` say what the clock says: it is bound in many places, and asks the `datetime` of its module."""
+def moving(clock: MovingClock, *modules: ModuleType) -> Iterator[MovingClock]:
+    """Let `utc_now` say what the clock says: it is bound in many places, and asks the `datetime` of its module.
+
+    Other modules that ask theirs can be named, too.
+    """
 
     class Told(type):
         def __instancecheck__(cls, instance: object) -> bool:
@@ -38,5 +42,7 @@ def moving(clock: MovingClock) -> Iterator[MovingClock]:
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # a plain one
             return clock.moment.astimezone(tz or UTC)
 
-    with patch.object(intake, "datetime", Moved):
+    with ExitStack() as stack:
+        for module in (intake, *modules):
+            stack.enter_context(patch.object(module, "datetime", Moved))
         yield clock

@@ -1,6 +1,7 @@
 """Attempts of workflow runs written by hand, landed as GitHub's payloads and published as a snapshot."""
 
 import json
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,13 +36,15 @@ class Attempt:
     workflow_id: int = 0  # by its name unless said
     run_attempt: int = 1
     runner: str = "ubuntu-latest"
+    event: str = "push"
     has_job: bool = True
     seen_at: datetime | None = None  # a minute after the end unless said
 
     @property
     def number(self) -> int:
         """The workflow's id."""
-        return self.workflow_id or WORKFLOWS[self.repository, self.workflow]
+        known = WORKFLOWS.get((self.repository, self.workflow))
+        return self.workflow_id or known or id_of(f"{self.repository} {self.workflow}")
 
     @property
     def ended_at(self) -> datetime:
@@ -59,6 +62,11 @@ class Attempt:
         return self.fetched_at - self.ended_at > timedelta(hours=6)
 
 
+def id_of(name: str) -> int:
+    """Return the id of a repository, or of anything else by its name."""
+    return REPOSITORIES.get(name) or zlib.crc32(name.encode())
+
+
 def publish(home: Path, attempts: Iterable[Attempt] = (), *, passed_at: datetime = NOW, **passes: Any) -> None:
     """Land attempts and a successful pass over every repository, build the marts and publish."""
     for attempt in attempts:
@@ -71,14 +79,14 @@ def publish(home: Path, attempts: Iterable[Attempt] = (), *, passed_at: datetime
 def land(home: Path, *attempts: Attempt) -> None:
     """Write attempts and their jobs."""
     jobs = [
-        Record(REPOSITORIES[attempt.repository], None, attempt.fetched_at, json.dumps(_job(attempt)))
+        Record(id_of(attempt.repository), None, attempt.fetched_at, json.dumps(_job(attempt)))
         for attempt in attempts
         if attempt.has_job
     ]
     if jobs:
         write_batch(home, "github_jobs", jobs)
     runs = [
-        Record(REPOSITORIES[attempt.repository], attempt.run_id, attempt.fetched_at, json.dumps(_run(attempt)))
+        Record(id_of(attempt.repository), attempt.run_id, attempt.fetched_at, json.dumps(_run(attempt)))
         for attempt in attempts
     ]
     write_batch(home, "github_runs", runs)
@@ -95,9 +103,9 @@ def land_repositories(home: Path, known_at: datetime) -> None:
 
 def land_workflow(home: Path, repository: str, workflow: str, known_at: datetime, workflow_id: int = 0) -> None:
     """Write one workflow of the list."""
-    number = workflow_id or WORKFLOWS[repository, workflow]
+    number = workflow_id or WORKFLOWS.get((repository, workflow)) or id_of(f"{repository} {workflow}")
     payload = {"id": number, "name": workflow, "path": f".github/workflows/{number}.yml", "state": "active"}
-    record = Record(REPOSITORIES[repository], number, known_at, json.dumps(payload))
+    record = Record(id_of(repository), number, known_at, json.dumps(payload))
     write_batch(home, "github_workflows", [record])
 
 
@@ -125,7 +133,7 @@ def _run(attempt: Attempt) -> dict[str, Any]:
         "workflow_id": attempt.number,
         "name": attempt.workflow,
         "path": f".github/workflows/{attempt.number}.yml",
-        "event": "push",
+        "event": attempt.event,
         "head_branch": "main",
         "head_sha": f"{attempt.run_id:040x}",
         "status": "completed" if attempt.conclusion else "in_progress",
