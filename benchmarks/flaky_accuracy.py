@@ -25,6 +25,7 @@ from phoenix_metrics.demo.breakage import BreakageLog
 from phoenix_metrics.demo.truth import causes, executions
 from phoenix_metrics.demo.universe import DAY, FOUNDED, HOUR, Universe
 from phoenix_metrics.demo.world import World
+from phoenix_metrics.services import DEMO_REPOSITORY
 from tests.conftest import publish_landing, rows
 from tests.demo import collected
 
@@ -124,8 +125,10 @@ def collect(home: Path, seed: int, days: int, pace: float, now: int) -> None:
     clock = collected.Clock()
     clock.now = datetime.fromtimestamp(now, UTC)
     with collected.serving(seed, clock, days=days + 2, pace=pace) as address:
-        done = sync_github(collected.settings_of(address, home), Poll(reconcile=True), clock=clock)
-    assert [one.state for one in done] == ["ok"], done
+        settings = collected.settings_of(address, home)
+        one = settings.model_copy(update={"github_organizations": (), "github_repositories": (DEMO_REPOSITORY,)})
+        done = sync_github(one, Poll(reconcile=True), clock=clock)
+    assert [each.state for each in done] == ["ok"], done
     publish_landing(home)
 
 
