@@ -6,52 +6,27 @@ GitHub has no coverage of its own. Read are commit statuses and check runs whose
 their line of text has a percentage: the one that coverage is now "at" or went "to", else the first. The newest report of a commit
 holds. What a service words in another way is not guessed at, and counts in no figure.
 */
-with reported as (
-    select
-        repository_id,
-        head_sha,
-        name as context,
-        title as description,
-        conclusion as state,
-        completed_at as reported_at,
-        details_url as html_url
-    from staging.github_check_runs
-    where status = 'completed'
-    union all
-    select
-        repository_id,
-        head_sha,
-        context,
-        description,
-        state,
-        created_at,
-        target_url
-    from staging.github_commit_statuses
-    where state <> 'pending'
-),
-
-worded as (
+with worded as (
     select
         *,
         regexp_extract(description, '\b(?:to|at) (\d+(?:\.\d+)?) ?%', 1) as reached,
         regexp_extract(description, '(\d+(?:\.\d+)?) ?%', 1) as first_named,
         regexp_extract(description, '\btarget (\d+(?:\.\d+)?) ?%', 1) as target
-    from reported
-    where regexp_matches(lower(context), 'codecov|coveralls|coverage')
+    from marts.third_party_checks
+    where regexp_matches(lower(name), 'codecov|coveralls|coverage')
 )
 select
-    repositories.repository as repository,                                          -- owner/name. #not_null
+    worded.repository as repository,                                               -- owner/name. #not_null
     worded.head_sha as head_sha,                                                   -- The commit. #not_null
-    worded.context as context,                                                     -- The check that reports it. #not_null
-    case when contains(lower(context), 'patch') or contains(description, 'of diff hit') then 'patch' else 'project' end as scope,  -- Of all code, or of what the change touched. #in(project, patch)
+    worded.name as context,                                                        -- The check that reports it. #not_null
+    case when contains(lower(name), 'patch') or contains(description, 'of diff hit') then 'patch' else 'project' end as scope,  -- Of all code, or of what the change touched. #in(project, patch)
     round(cast(coalesce(nullif(reached, ''), first_named) as double) / 100, 6) as ratio,  -- Share of lines covered. #not_null
     round(cast(nullif(target, '') as double) / 100, 6) as target_ratio,            -- What the service demands; NULL where its text names none.
-    worded.state as state,                                                         -- Its verdict, verbatim.
+    worded.conclusion as state,                                                    -- Its verdict, verbatim.
     worded.description as description,                                             -- Its line of text, verbatim.
     worded.reported_at as reported_at,                                             -- When it was reported, UTC.
     cast(worded.reported_at as date) as day,                                       -- UTC day of that. #not_null
     worded.html_url as html_url                                                    -- The service's page.
 from worded
-inner join staging.github_repositories as repositories on repositories.repository_id = worded.repository_id
 where first_named <> ''
-qualify row_number() over (partition by worded.repository_id, worded.head_sha, worded.context order by worded.reported_at desc, worded.description) = 1
+qualify row_number() over (partition by worded.repository_id, worded.head_sha, worded.name order by worded.reported_at desc, worded.description) = 1

@@ -58,30 +58,6 @@ met as (
         and named.context in (job_names.job, concat(job_names.workflow, ' / ', job_names.job))
 ),
 
-elsewhere as (
-    select
-        repository_id,
-        name,
-        'check_run' as reporter,
-        check_run_id as report_id,
-        conclusion,
-        completed_at as reported_at,
-        details_url as html_url
-    from staging.github_check_runs
-    where status = 'completed'
-    union all
-    select
-        repository_id,
-        context,
-        'status',
-        status_id,
-        state,
-        created_at,
-        target_url
-    from staging.github_commit_statuses
-    where state <> 'pending'
-),
-
 reports as (
     select
         met.repository_id,
@@ -97,15 +73,15 @@ reports as (
     select
         named.repository_id,
         named.context,
-        elsewhere.reporter,
-        elsewhere.report_id,
-        elsewhere.conclusion,
-        elsewhere.reported_at,
-        elsewhere.html_url
+        checks.reporter,
+        checks.report_id,
+        checks.conclusion,
+        checks.reported_at,
+        checks.html_url
     from named
-    inner join elsewhere on elsewhere.repository_id = named.repository_id and elsewhere.name = named.context
+    inner join marts.third_party_checks as checks on checks.repository_id = named.repository_id and checks.name = named.context
     cross join clock
-    where cast(elsewhere.reported_at as date) > clock.newest_day - 28
+    where cast(checks.reported_at as date) > clock.newest_day - 28
 ),
 
 counted as (
