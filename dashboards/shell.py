@@ -28,8 +28,7 @@ def draw_header(title: str) -> None:
     if not version:
         _draw_first_steps()
         st.stop()
-    if data.settings().is_demo:
-        tour.draw_tour()
+    tour.draw_tour()
 
 
 @st.fragment(run_every=WATCH_SECONDS)

@@ -4,6 +4,7 @@ from html import escape
 
 import streamlit as st
 
+from dashboards import data
 from dashboards.filters import address
 from dashboards.listing import inside
 
@@ -21,7 +22,10 @@ _STEPS = (
 
 
 def draw_tour() -> None:
-    """Draw a button that opens the walk: a page for each step, and what to look at there."""
+    """Where the demo organisation is measured, draw a button that opens the walk: a step for each page."""
+    settings = data.settings()
+    if settings.github_api_url.rstrip("/") != settings.demo_url:
+        return
     with st.popover(f"Demo organisation: a walk in {len(_STEPS)} steps", icon=":material/explore:", type="tertiary"):
         st.markdown(
             "Everything here is made up: a team of one repository, sixty days of its history, and a life that goes on "

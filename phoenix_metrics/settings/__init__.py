@@ -218,11 +218,6 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.demo_port}"
 
     @property
-    def is_demo(self) -> bool:
-        """Whether it is the demo organisation that is measured."""
-        return str(self.github_api_url).rstrip("/") == self.demo_url
-
-    @property
     def has_github(self) -> bool:
         """Whether anything at GitHub is to be measured."""
         return bool(self.github_repositories or self.github_organizations)
