@@ -185,8 +185,8 @@ def test_eight_workers_together_never_touch_the_reserve(others: int) -> None:
 
 
 def test_no_more_than_half_of_githubs_concurrency_is_used() -> None:
-    """GitHub allows 100 requests at once; we make 50."""
-    governor, inside, most, gate = Governor(0.1), 0, 0, threading.Lock()
+    """GitHub allows 100 requests at once; of 80 workers 50 make one, and another only when one of these has ended."""
+    governor, inside, most, gate, full = Governor(0.1), 0, 0, threading.Lock(), threading.Event()
 
     def work(_: int) -> None:
         nonlocal inside, most
@@ -194,7 +194,10 @@ def test_no_more_than_half_of_githubs_concurrency_is_used() -> None:
             with gate:
                 inside += 1
                 most = max(most, inside)
-            time.sleep(0.01)
+                if inside == CONCURRENT:
+                    full.set()
+            full.wait(60)
+            time.sleep(0.01)  # in which a worker too many would come in
             with gate:
                 inside -= 1
             governor.learn({})
