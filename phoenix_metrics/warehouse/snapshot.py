@@ -4,6 +4,7 @@
 file already on disk, so a reader sees the old snapshot or the new one and never a part.
 """
 
+import fcntl
 import os
 import shutil
 import threading
@@ -20,6 +21,7 @@ from phoenix_metrics.warehouse.counters import raise_counters
 from phoenix_metrics.warehouse.landing import sync_folder, write_error
 
 KEPT = 3
+_FICLONE = 0x40049409  # Linux: let two files share their blocks until one of them changes, ioctl_ficlone(2)
 _OPEN_ATTEMPTS = 5  # a reader that slept through three publications finds its file gone and looks again
 _COMMENTS = """
     select table_name as name, comment
@@ -169,13 +171,24 @@ def _sequence(path: Path) -> int:
 def _copy_durably(source: Path, target: Path) -> None:
     temporary = target.with_name(f".tmp-{target.name}")
     try:
-        shutil.copyfile(source, temporary)
+        if not _clone(source, temporary):
+            shutil.copyfile(source, temporary)
         _fsync(temporary)
         temporary.replace(target)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     sync_folder(target.parent)
+
+
+def _clone(source: Path, target: Path) -> bool:
+    """Make a copy that takes neither time nor space, where the file system can (XFS, Btrfs); tell whether it could."""
+    with source.open("rb") as original, target.open("wb") as copy:
+        try:
+            fcntl.ioctl(copy, _FICLONE, original.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def _point_to(folder: Path, target: Path) -> None:

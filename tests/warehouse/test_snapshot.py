@@ -2,12 +2,14 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,22 @@ def pair(reader: SnapshotReader) -> tuple[int, int]:
     return row["a"], row["b"]
 
 
+@pytest.fixture
+def xfs(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder on XFS, whose files can share their blocks."""
+    image, folder = tmp_path / "image", tmp_path / "xfs"
+    if shutil.which("mkfs.xfs") is None or os.geteuid() != 0:
+        pytest.skip("no mkfs.xfs, or nobody to mount what it makes")
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", str(image)], check=True)
+    folder.mkdir()
+    if subprocess.run(["mount", "-o", "loop", str(image), str(folder)], check=False).returncode:
+        pytest.skip("XFS cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
 def test_before_the_first_publication_a_reader_says_so(tmp_path: Path) -> None:
     """There is no snapshot; the version is empty and a query names the command to run."""
     reader = SnapshotReader(tmp_path)
@@ -46,6 +64,21 @@ def test_a_reader_follows_each_publication_and_three_snapshots_stay(tmp_path: Pa
         assert pair(reader) == (value, value)
     assert reader.current().sequence == 6
     assert len(list((tmp_path / "snapshots").glob("*.duckdb"))) == KEPT
+
+
+def test_snapshots_take_no_space_where_files_can_share_it(xfs: Path) -> None:
+    """Three snapshots and a store of 60 MB or more need little more than one, and hold what was published."""
+    used = shutil.disk_usage(xfs).used
+    with writing(xfs) as connection:
+        connection.execute("create table marts.long as select hash(n) as h from range(8_000_000) as numbers (n)")
+        for _ in range(KEPT):
+            connection.execute("create or replace table marts.a as select 1::bigint as n")
+            publish(connection, xfs)
+    size = (xfs / "store.duckdb").stat().st_size
+    assert size > 60 << 20
+    assert sum(path.stat().st_size for path in (xfs / "snapshots").glob("*.duckdb")) >= KEPT * (size - (2 << 20))
+    assert shutil.disk_usage(xfs).used - used < size + (20 << 20)
+    assert SnapshotReader(xfs).query("select count(*) as n from marts.long").to_pylist() == [{"n": 8_000_000}]
 
 
 def test_a_snapshot_cannot_be_written_by_its_readers(tmp_path: Path) -> None:
