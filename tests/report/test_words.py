@@ -128,6 +128,22 @@ def test_a_partial_store_says_what_it_lacks(partial_home: Path) -> None:
     assert not any("Nothing is known to be missing" in line for line in told)
 
 
+def test_flaky_runs_whose_job_is_not_known_are_not_passed_over(tmp_path: Path) -> None:
+    """A run passed when run again, and of no job both are known: it is told, and no job is called sound."""
+    at = NOW - timedelta(days=3)
+    publish(tmp_path, [Run(1, at, (Job("old name", 60, conclusion="failure"), Job("new name", 60)))])
+    told = said_by(digest_of(tmp_path))
+    assert told[told.index("Flakiest jobs and tests") + 1] == (
+        "1 run of the last 30 days of data failed and passed when run again, but which jobs it was cannot be said: of "
+        "none of theirs both the failure and the pass are known."
+    )
+    publish(tmp_path / "other", [Run(1, at, (Job("page", 60),))])
+    told = said_by(digest_of(tmp_path / "other"))
+    assert told[told.index("Flakiest jobs and tests") + 1] == (
+        "No job failed and passed on one commit in the last 30 days of data."
+    )
+
+
 def test_a_whole_store_says_that_nothing_is_missing(home: Path, runs: list[Run], tmp_path: Path) -> None:
     """Where all is known the last section says so; a schedule that foresees nothing in these days is not forgotten."""
     monthly = Rules(schedules=[("acme/shop", "Nightly", "0 2 1 * *", "UTC", 30)])
