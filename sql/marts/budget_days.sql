@@ -2,9 +2,9 @@
 Budgets through their month, day by day: what was spent by the end of each day, and what will have been by the forecast.
 
 Grain: scope, subject, day
-Rows for every day of the month, also where nothing was spent. Spent is as in marts.budgets, by the day on which jobs began, before
-discounts. The forecast begins on the day of the newest pass with what that day will come to, and adds the usual of a day for each that
-follows; on the month's last day it is marts.budgets.forecast_usd.
+Rows for every day of the month, also where nothing was spent. Spent is as in marts.budgets. The forecast begins on the
+day of the newest pass with what that day will come to, and adds the usual of a day for each that follows; on the month's last day it is
+marts.budgets.forecast_usd.
 */
 with months as (
     select
@@ -19,23 +19,6 @@ with months as (
     from marts.budgets
 ),
 
-spent as (
-    select
-        limits.scope,
-        limits.subject,
-        usage.used_on,
-        sum(usage.cost_usd) as cost_usd,
-        sum(usage.unpriced_count) as unpriced_count
-    from marts.usage_daily as usage
-    inner join marts.repository_teams as teams on teams.repository = usage.repository
-    inner join seeds.spending_limits as limits
-        on limits.scope = 'total'
-        or (limits.scope = 'team' and limits.subject = teams.team)
-        or (limits.scope = 'repository' and usage.repository like limits.pattern escape '\')
-    where usage.used_on >= (select min(month) from marts.budgets)
-    group by limits.scope, limits.subject, usage.used_on
-),
-
 days as (
     select
         months.*,
@@ -43,7 +26,10 @@ days as (
         coalesce(spent.cost_usd, 0) as cost_usd,
         coalesce(spent.unpriced_count, 0) as unpriced_count
     from months
-    left join spent on spent.scope = months.scope and spent.subject = months.subject and spent.used_on = months.day
+    left join marts.budget_spending as spent
+        on spent.scope = months.scope
+        and spent.subject = months.subject
+        and spent.used_on = months.day
 )
 select
     scope,                                                                                        -- What the budget is for. #not_null #in(total, team, repository)

@@ -16,29 +16,17 @@ with clock as (
     from staging.github_syncs
 ),
 
-spent as (
-    select
-        limits.scope,
-        limits.subject,
-        usage.used_on,
-        sum(usage.cost_usd) as cost_usd,
-        sum(usage.unpriced_count) as unpriced_count
-    from marts.usage_daily as usage
-    inner join marts.repository_teams as teams on teams.repository = usage.repository
-    inner join seeds.spending_limits as limits
-        on limits.scope = 'total'
-        or (limits.scope = 'team' and limits.subject = teams.team)
-        or (limits.scope = 'repository' and usage.repository like limits.pattern escape '\')
-    group by limits.scope, limits.subject, usage.used_on
-),
-
 days as (
     select
-        spent.*,
+        spent.scope,
+        spent.subject,
+        spent.used_on,
+        spent.cost_usd,
+        spent.unpriced_count,
         clock.month,
         clock.this_day,
         sum(case when used_on >= month then cost_usd end) over (partition by scope, subject order by used_on) as spent_by_then
-    from spent
+    from marts.budget_spending as spent
     cross join clock
     where used_on <= this_day
 ),
