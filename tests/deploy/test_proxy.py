@@ -28,20 +28,23 @@ from websockets.exceptions import InvalidStatus
 
 from phoenix_metrics.settings import CHECKOUT
 from phoenix_metrics.warehouse.snapshot import SnapshotReader
-from tests.dashboards.conftest import PAGES, home, story_home, world  # noqa: F401  # fixtures
+from tests.dashboards.alerting import episodes, write_alerts, write_messages
+from tests.dashboards.conftest import PAGES, home, world  # noqa: F401  # fixtures
 from tests.dashboards.identity_provider import providing
+from tests.dashboards.stories import publish_story
 from tests.dashboards.test_access import ADA, ALLOWED, PATIENCE, dashboard, log_in, login_file
 from tests.dashboards.test_browser import CHROMIUM, Visitor, browser  # noqa: F401  # a fixture
 from tests.dashboards.test_sql_browser import QUERY, cells, downloaded
 from tests.deploy.running import PROMETHEUS, exporter, process, value
 from tests.exporter.serving import free_ports, wait_for
+from tests.report.story import NOW, story
 
 SITE = CHECKOUT / "deploy" / "proxy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 PASSWORD = "correct horse"
 HICCUP = "net::ERR_TOO_MANY_RETRIES"  # a busy machine lost connections; what a page needs is looked for by itself
 FRONT = "overview"  # which has the address of the whole and no other
-DRAWN = tuple(page for page in PAGES if page not in ("alerts", "sql"))  # pages that have a figure to draw here
+DRAWN = tuple(page for page in PAGES if page != "sql")  # pages that have a figure to draw here
 HEADERS = {
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
@@ -144,13 +147,23 @@ def answers(proxy: Proxy) -> bool:
 
 
 @pytest.fixture(scope="module")
-def proxy(story_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:  # noqa: F811
-    """Run the proxy, and behind it the dashboard and the exporter on the story, of which every page has something."""
+def full_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home of which every page has something: the story of six weeks, and an alert of each kind."""
+    path, found = tmp_path_factory.mktemp("full"), episodes(NOW)
+    write_alerts(path, found)
+    write_messages(path, NOW, found)
+    publish_story(path, story())
+    return path
+
+
+@pytest.fixture(scope="module")
+def proxy(full_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """Run the proxy, and behind it the dashboard and the exporter."""
     folder = tmp_path_factory.mktemp("proxy")
     with (
         proxying(folder) as running,
-        dashboard(story_home, running.dashboard_port),
-        exporter(folder, story_home, running.exporter_port),
+        dashboard(full_home, running.dashboard_port),
+        exporter(folder, full_home, running.exporter_port),
     ):
         yield running
 
@@ -263,7 +276,7 @@ def test_pages_draw_under_the_policy(visitor: Visitor, name: str) -> None:
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-def test_sql_is_asked_and_downloaded_under_the_policy(visitor: Visitor, story_home: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_sql_is_asked_and_downloaded_under_the_policy(visitor: Visitor, full_home: Path, tmp_path: Path) -> None:
     """A query that is written on the page is answered through the proxy, and its CSV holds the snapshot's rows."""
     page = visitor.page
     page.goto(f"{visitor.server}/sql?query=select+1+as+first_answer")
@@ -271,8 +284,9 @@ def test_sql_is_asked_and_downloaded_under_the_policy(visitor: Visitor, story_ho
     editor = page.get_by_role("textbox", name="Query")
     editor.fill(QUERY)
     editor.press("Control+Enter")
-    expect(page.get_by_text("4 columns", exact=False)).to_be_visible(timeout=PATIENCE)
-    truth = SnapshotReader(story_home).query(QUERY)
+    columns = page.locator("[role=grid] [role=columnheader]")
+    expect(columns).to_have_text(["outcome", "runs", "mean_seconds", "nothing"], timeout=PATIENCE)
+    truth = SnapshotReader(full_home).query(QUERY)
     rows = [["" if value is None else str(value) for value in row.values()] for row in truth.to_pylist()]
     assert cells(page) == [truth.column_names, *rows]
     with downloaded(page, "CSV", tmp_path).open(newline="") as file:
