@@ -261,6 +261,7 @@ def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> It
         f"--server.port={port}",
         "--server.address=127.0.0.1",
         "--server.headless=true",
+        "--client.showErrorDetails=full",  # what goes wrong is printed here, not shown to anybody
     ]
     quiet = subprocess.DEVNULL
     environ = {**os.environ, "PHOENIX_HOME": str(home)}

@@ -84,7 +84,8 @@ class Reader:
         taken = time.perf_counter() - started
         if message.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
             faults.append(ForwardMsg.ScriptFinishedStatus.Name(message.script_finished))
-        self._waited.faults += faults or self._lacks(texts)
+        lacks = self._lacks(texts)
+        self._waited.faults += faults or lacks
         return taken
 
     async def _receive(self) -> ForwardMsg:
