@@ -1,6 +1,6 @@
 """How long a reader waits in the browser: first pages and changes of a filter, alone and ten at once.
 
-    bench_dashboard.py [--home DIR] [--pages N] [--readers N]
+    bench_dashboard.py [--home DIR] [--pages N] [--readers N] [--seconds N] [--without-browser]
 
 The home has a published snapshot with runs of the last eight weeks, such as bench_queries.py leaves; without one,
 20,000 runs are generated. Starts the dashboard on it and opens Debian's Chromium. Prints the median and 95th
@@ -10,10 +10,14 @@ percentile of:
 - the Overview in a new window, answered before;
 - a change of a filter to what nobody asked before, from the click until every number and figure stands;
 - the Overview for ten readers at once, while the snapshot is published anew every three seconds.
+Browsers need most of what ten readers wait. What the server takes of it is measured without any, by streamlit_reader.py
+in a process of its own, while snapshots change as above: one reader, ten who choose again at once, and ten who look at
+each page for some seconds; with the server's processor time a page, and its memory.
 Fails if a page says that anything went wrong.
 """
 
 import argparse
+import json
 import os
 import shutil
 import socket
@@ -21,24 +25,32 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import product
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
+from bench_exporter import holds
 from bench_queries import UNTIL, land, refresh
 from machine import describe_machine
 from playwright.sync_api import Page, expect, sync_playwright
 
 from phoenix_metrics.demo.bulk.plan import Plan
 from phoenix_metrics.settings import CHECKOUT
+from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
+from phoenix_metrics.warehouse.store import writing
 
 SERVERS, PUBLISH_SECONDS, WAIT = 5, 3, 120_000
+PAUSE = 5  # seconds that a reader looks at a page
+READER = Path(__file__).resolve().with_name("streamlit_reader.py")
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 RANGES = ("60 days", "90 days")  # a store that was built weeks ago has runs in them
@@ -61,35 +73,74 @@ def main() -> None:
     parser.add_argument("--home", type=Path)
     parser.add_argument("--pages", type=int, default=20)
     parser.add_argument("--readers", type=int, default=10)
+    parser.add_argument("--seconds", type=int, default=60, help="how long readers without a browser read")
+    parser.add_argument("--without-browser", action="store_true", help="measure the server's share only")
     options = parser.parse_args()
     print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}", flush=True)
     if options.home:
-        measure(options.home, options.pages, options.readers)
+        measure(options.home, options)
         return
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
         land(Path(folder), GENERATED)
         refresh(Path(folder))
-        measure(Path(folder), options.pages, options.readers)
+        measure(Path(folder), options)
 
 
-def measure(home: Path, pages: int, readers: int) -> None:
+def measure(home: Path, options: argparse.Namespace) -> None:
     """Measure and print all of it."""
+    if not options.without_browser:
+        measure_in_browsers(home, options.pages, options.readers)
+    for readers, pause in ((1, 0), (options.readers, 0), (options.readers, PAUSE)):
+        measure_server(home, readers, options.seconds, pause)
+
+
+def measure_in_browsers(home: Path, pages: int, readers: int) -> None:
+    """Measure and print what is waited in a browser."""
     with tempfile.TemporaryDirectory(prefix="phoenix-bench-") as folder:
         bare = Path(folder, "bare.py")
         bare.write_text(BARE, encoding="utf-8")
-        with serving(home, bare) as address:
-            show("Streamlit and Plotly alone", [opened(address) for _ in range(pages + 1)][1:])
+        with serving(home, bare) as server:
+            show("Streamlit and Plotly alone", [opened(server.address) for _ in range(pages + 1)][1:])
     show("first page, server just started", [first_page(home) for _ in range(SERVERS)])
-    with serving(home) as address:
-        show("first page, answered before", [opened(address) for _ in range(pages + 1)][1:])
-        show("filter change, not answered before", list(filter_changes(address, pages)))
-        show(f"{readers} readers at once, snapshots change", at_once(home, address, readers))
+    with serving(home) as server:
+        show("first page, answered before", [opened(server.address) for _ in range(pages + 1)][1:])
+        show("filter change, not answered before", list(filter_changes(server.address, pages)))
+        with publishing(home):
+            show(f"{readers} readers at once, snapshots change", at_once(server.address, readers))
+
+
+def measure_server(home: Path, readers: int, seconds: int, pause: int) -> None:
+    """Measure and print what readers without a browser wait while the snapshot changes, and what the server needs."""
+    with serving(home) as server, publishing(home):
+        read(server, "--readers=1", "--seconds=0")  # the server imports what it needs
+        print(f"{readers} without a browser, {pause} s between two pages; load average {os.getloadavg()[0]:.1f}")
+        first, busy, began = SnapshotReader(home).current().sequence, server.processor_seconds(), time.perf_counter()
+        waited = read(server, f"--readers={readers}", f"--seconds={seconds}", f"--pause={pause}")
+        busy, taken = server.processor_seconds() - busy, time.perf_counter() - began
+        changes, held = SnapshotReader(home).current().sequence - first, holds(server.process)
+    pages = len(waited["first"]) + len(waited["following"])
+    show("  first page", waited["first"])
+    show("  another time range", waited["following"])
+    print(
+        f"  the server: {busy / pages:.2f} s of a processor a page, {busy / taken:.2f} processors busy, {held}; "
+        f"the readers: {waited['processor_seconds'] / taken:.2f} processors; {changes} snapshots, "
+        f"{len(waited['faults'])} of {pages} pages wrong",
+        flush=True,
+    )
+    if waited["faults"]:
+        raise SystemExit("\n".join(dict.fromkeys(waited["faults"])))
+
+
+def read(server: "Server", *options: str) -> dict[str, Any]:
+    """Let readers without a browser read, in a process of their own, and return what they waited."""
+    command = [sys.executable, str(READER), server.address, *options]
+    return dict(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
 
 
 def first_page(home: Path) -> float:
     """Return what the first reader of a server waits."""
-    with serving(home) as address:
-        return opened(address)
+    with serving(home) as server:
+        return opened(server.address)
 
 
 def opened(address: str) -> float:
@@ -125,32 +176,35 @@ def choose(page: Page, name: str, option: str) -> float:
     return time.perf_counter() - started
 
 
-def at_once(home: Path, address: str, readers: int) -> list[float]:
-    """Let so many readers open the Overview three times each while the snapshot changes; return what each waited."""
-    stopped = threading.Event()
-    publisher = threading.Thread(target=publish_again, args=(home, stopped))
+def at_once(address: str, readers: int) -> list[float]:
+    """Let so many readers open the Overview three times each; return what each waited."""
+    with ThreadPoolExecutor(readers) as pool:
+        return [
+            seconds
+            for found in pool.map(lambda _: [opened(address) for _ in range(3)], range(readers))
+            for seconds in found
+        ]
+
+
+@contextmanager
+def publishing(home: Path) -> Iterator[None]:
+    """Publish the same rows under a new number, again and again, by a process as the pipeline's."""
+    context = get_context("spawn")
+    stopped = context.Event()
+    publisher = context.Process(target=publish_again, args=(home, stopped))
     publisher.start()
     try:
-        with ThreadPoolExecutor(readers) as pool:
-            return [
-                seconds
-                for found in pool.map(lambda _: [opened(address) for _ in range(3)], range(readers))
-                for seconds in found
-            ]
+        yield
     finally:
         stopped.set()
         publisher.join()
 
 
-def publish_again(home: Path, stopped: threading.Event) -> None:
-    """Publish the same rows under a new number, again and again, by a process as the pipeline's."""
-    code = (
-        "import sys; from pathlib import Path; from phoenix_metrics.warehouse.snapshot import publish; "
-        "from phoenix_metrics.warehouse.store import writing\n"
-        "with writing(Path(sys.argv[1])) as connection: publish(connection, Path(sys.argv[1]))"
-    )
+def publish_again(home: Path, stopped: Event) -> None:
+    """Publish until told to stop."""
     while not stopped.wait(PUBLISH_SECONDS):
-        subprocess.run([sys.executable, "-c", code, str(home)], check=True)
+        with writing(home) as connection:
+            publish(connection, home)
 
 
 def wait_until_drawn(page: Page) -> None:
@@ -179,9 +233,22 @@ def window() -> Iterator[Page]:
             browser.close()
 
 
+@dataclass(frozen=True)
+class Server:
+    """A dashboard that runs: its address and its process."""
+
+    address: str
+    process: int
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that it has taken so far."""
+        times = Path(f"/proc/{self.process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[11:13]
+        return sum(map(int, times)) / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
-def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> Iterator[str]:
-    """Start the dashboard, or another script of Streamlit's, on a home and return its address once it answers."""
+def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> Iterator[Server]:
+    """Start the dashboard, or another script of Streamlit's, on a home and return it once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -194,6 +261,7 @@ def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> It
         f"--server.port={port}",
         "--server.address=127.0.0.1",
         "--server.headless=true",
+        "--client.showErrorDetails=full",  # what goes wrong is printed here, not shown to anybody
     ]
     quiet = subprocess.DEVNULL
     environ = {**os.environ, "PHOENIX_HOME": str(home)}
@@ -201,7 +269,7 @@ def serving(home: Path, script: Path = CHECKOUT / "dashboards" / "app.py") -> It
         address = f"http://127.0.0.1:{port}"
         try:
             until_healthy(address)
-            yield address
+            yield Server(address, process.pid)
         finally:
             process.terminate()
 

@@ -136,6 +136,7 @@ def pattern(shape: str | list[str]) -> dict[str, object]:
 def finished(figure: go.Figure, *, height: int, legend: bool = True, unified: bool = True) -> go.Figure:
     """Set what all figures share: margins, legend, hover, and a background that is the page's."""
     figure.update_layout(
+        overwrite=True,  # no figure sets these before; to merge them takes three times as long
         height=height,
         margin={"l": 8, "r": 12, "t": 30 if legend else 14, "b": 8},
         showlegend=legend,

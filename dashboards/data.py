@@ -38,13 +38,13 @@ def snapshot() -> Snapshot:
 
 def definition(*columns: str) -> str:
     """Return what columns of the marts mean, such as `jobs.queue_seconds`, as their SQL says it."""
-    comments = _comments(str(settings().home), version())
+    comments = _current_comments()
     return " ".join(comments.get(column, "") for column in columns).replace("NULL", "no value")
 
 
 def definition_of(table: str) -> str:
     """Return what a mart holds, such as `jobs`, as its SQL says it."""
-    return _comments(str(settings().home), version()).get(table, "")
+    return _current_comments().get(table, "")
 
 
 def repositories() -> list[str]:
@@ -73,7 +73,8 @@ def ask(query: str, parameters: Mapping[str, object] | None = None) -> pd.DataFr
     """Ask the current snapshot; the same question is answered once per snapshot."""
     if (heard := _asked.get()) is not None:
         heard.append(written_out(query, parameters or {}))
-    return _answer(str(settings().home), version(), query, dict(parameters or {}))
+    home = settings().home
+    return _answer(str(home), _reader(home).version(), query, dict(parameters or {}))
 
 
 @contextmanager
@@ -110,9 +111,18 @@ def _answer(home: str, version: str, query: str, parameters: dict[str, object]) 
     return _reader(Path(home)).query(query, parameters).to_pandas()
 
 
-@st.cache_data(max_entries=4, show_spinner=False)
-def _comments(home: str, version: str) -> dict[str, str]:  # noqa: ARG001  # keys
-    return _reader(Path(home)).comments()
+def _current_comments() -> dict[str, str]:
+    home = settings().home
+    return _comments(home, _reader(home).version())
+
+
+# A page asks for these three a hundred times, so they are kept as they are: Streamlit's caches copy what they keep, or
+# hash what they are asked for with more work.
+
+
+@lru_cache(maxsize=4)
+def _comments(home: Path, version: str) -> dict[str, str]:  # noqa: ARG001  # keys
+    return _reader(home).comments()
 
 
 @lru_cache(maxsize=4)
@@ -120,6 +130,6 @@ def _settings(environ: tuple[tuple[str, str], ...]) -> Settings:
     return load_settings(dict(environ))
 
 
-@st.cache_resource(show_spinner=False)
+@lru_cache(maxsize=4)
 def _reader(home: Path) -> SnapshotReader:
     return SnapshotReader(home)

@@ -1,6 +1,7 @@
 """The reverse proxy of deploy/proxy, in a real nginx with TLS: the dashboard, its login, and a Prometheus."""
 
 import base64
+import csv
 import hashlib
 import os
 import re
@@ -26,18 +27,24 @@ from playwright.sync_api import Browser, expect
 from websockets.exceptions import InvalidStatus
 
 from phoenix_metrics.settings import CHECKOUT
-from tests.dashboards.conftest import delivering_home, home, world  # noqa: F401  # fixtures
+from phoenix_metrics.warehouse.snapshot import SnapshotReader
+from tests.dashboards.alerting import episodes, write_alerts, write_messages
+from tests.dashboards.conftest import PAGES, home, world  # noqa: F401  # fixtures
 from tests.dashboards.identity_provider import providing
+from tests.dashboards.stories import publish_story
 from tests.dashboards.test_access import ADA, ALLOWED, PATIENCE, dashboard, log_in, login_file
 from tests.dashboards.test_browser import CHROMIUM, Visitor, browser  # noqa: F401  # a fixture
+from tests.dashboards.test_sql_browser import QUERY, cells, downloaded
 from tests.deploy.running import PROMETHEUS, exporter, process, value
 from tests.exporter.serving import free_ports, wait_for
+from tests.report.story import NOW, story
 
 SITE = CHECKOUT / "deploy" / "proxy" / "nginx.conf"
 NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
 PASSWORD = "correct horse"
 HICCUP = "net::ERR_TOO_MANY_RETRIES"  # a busy machine lost connections; what a page needs is looked for by itself
-DRAWN = ("", "workflow", "deliveries", "health")  # pages that have a figure to draw here
+FRONT = "overview"  # which has the address of the whole and no other
+DRAWN = tuple(page for page in PAGES if page != "sql")  # pages that have a figure to draw here
 HEADERS = {
     "strict-transport-security": "max-age=31536000",
     "x-content-type-options": "nosniff",
@@ -140,13 +147,23 @@ def answers(proxy: Proxy) -> bool:
 
 
 @pytest.fixture(scope="module")
-def proxy(delivering_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:  # noqa: F811
-    """Run the proxy, and behind it the dashboard and the exporter on an organisation that delivers."""
+def full_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a home of which every page has something: the story of six weeks, and an alert of each kind."""
+    path, found = tmp_path_factory.mktemp("full"), episodes(NOW)
+    write_alerts(path, found)
+    write_messages(path, NOW, found)
+    publish_story(path, story())
+    return path
+
+
+@pytest.fixture(scope="module")
+def proxy(full_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    """Run the proxy, and behind it the dashboard and the exporter."""
     folder = tmp_path_factory.mktemp("proxy")
     with (
         proxying(folder) as running,
-        dashboard(delivering_home, running.dashboard_port),
-        exporter(folder, delivering_home, running.exporter_port),
+        dashboard(full_home, running.dashboard_port),
+        exporter(folder, full_home, running.exporter_port),
     ):
         yield running
 
@@ -232,19 +249,49 @@ def test_only_its_own_pages_open_a_websocket(proxy: Proxy) -> None:
         assert opened == is_let_in
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-@pytest.mark.parametrize("path", [*DRAWN, "alerts"])
-def test_pages_draw_under_the_policy(browser: Browser, proxy: Proxy, path: str) -> None:  # noqa: F811
-    """Charts, tables and the websocket work through TLS, and the browser finds nothing against the policy."""
+@pytest.fixture
+def visitor(browser: Browser, proxy: Proxy) -> Iterator[Visitor]:  # noqa: F811
+    """Open a browser window on the proxy and close it afterwards."""
     visitor = Visitor(browser, proxy.url)
+    yield visitor
+    visitor.page.context.close()
+
+
+def complaints(visitor: Visitor) -> list[str]:
+    """Return what the browser found wrong, connections aside that a busy machine lost."""
+    return [one for one in visitor.complaints if HICCUP not in one]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_draw_under_the_policy(visitor: Visitor, name: str) -> None:
+    """Charts, tables and the websocket work through TLS, and the browser finds nothing against the policy."""
     page = visitor.page
-    page.goto(f"{proxy.url}/{path}")
+    page.goto(visitor.server if name == FRONT else f"{visitor.server}/{name}")
     expect(page.get_by_role("heading", level=1)).to_be_visible(timeout=PATIENCE)
-    if path in DRAWN:
+    if name in DRAWN:
         expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=PATIENCE)
-    assert [one for one in visitor.complaints if HICCUP not in one] == []
-    page.context.close()
+    assert complaints(visitor) == []
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+def test_sql_is_asked_and_downloaded_under_the_policy(visitor: Visitor, full_home: Path, tmp_path: Path) -> None:
+    """A query that is written on the page is answered through the proxy, and its CSV holds the snapshot's rows."""
+    page = visitor.page
+    page.goto(f"{visitor.server}/sql?query=select+1+as+first_answer")
+    expect(page.get_by_text("1 row, 1 column", exact=False)).to_be_visible(timeout=PATIENCE)
+    editor = page.get_by_role("textbox", name="Query")
+    editor.fill(QUERY)
+    editor.press("Control+Enter")
+    columns = page.locator("[role=grid] [role=columnheader]")
+    expect(columns).to_have_text(["outcome", "runs", "mean_seconds", "nothing"], timeout=PATIENCE)
+    truth = SnapshotReader(full_home).query(QUERY)
+    rows = [["" if value is None else str(value) for value in row.values()] for row in truth.to_pylist()]
+    assert cells(page) == [truth.column_names, *rows]
+    with downloaded(page, "CSV", tmp_path).open(newline="") as file:
+        assert list(csv.reader(file)) == [truth.column_names, *rows]
+    assert complaints(visitor) == []
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
