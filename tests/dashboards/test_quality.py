@@ -150,7 +150,7 @@ def test_coverage_is_what_the_service_said(page: AppTest) -> None:
     """The newest coverage stands beside its target, how it moved, and how many commits were below."""
     moved = f"{words.MINUS}0.8 points"
     assert listing(page, "Reported by") == [
-        [f"codecov/project | {SHOP}", "80.4 % | target 80.0 %", f"{moved} | 3 commits", "1 commit | of 3"]
+        [f"codecov/project | {SHOP}", "80.4 % | ✓ target 80.0 %", f"{moved} | 3 commits", "1 commit | of 3"]
     ]
     assert "https://codecov.test/3" in links(page)
 
