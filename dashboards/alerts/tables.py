@@ -93,7 +93,8 @@ def draw_rules() -> None:
             {
                 "rule": _text("Rule", "alert_rules.rule"),
                 "verdict": st.column_config.TextColumn(
-                    "Now", help=data.definition("alert_rules.judged_count", "alert_rules.unjudged_reason")
+                    "At the newest pass",
+                    help=data.definition("alert_rules.judged_count", "alert_rules.unjudged_reason"),
                 ),
                 "limit": _text("Fires when", "alert_rules.threshold"),
                 "min_samples": number("On at least", data.definition("alert_rules.min_samples")),

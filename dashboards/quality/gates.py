@@ -119,7 +119,7 @@ def _service(rows: pd.DataFrame) -> list[Cell]:
         Cell(f"<b>{escape(newest['context'])}</b>", escape(str(newest["repository"]))),
         Cell(
             share(newest["ratio"], said, kind="bad" if _is_below(newest) else "") + outside(said, newest["html_url"]),
-            escape(_target(newest)),
+            escape(target(newest)),
         ),
         Cell(words.signed(moved, words.points), words.counted(len(rows), "commit")),
         Cell(
@@ -133,14 +133,14 @@ def _is_below(report: pd.Series) -> bool:
     return bool(report["ratio"] < report["target_ratio"])
 
 
-def _target(report: pd.Series) -> str:
+def target(report: pd.Series) -> str:
     """Return the target and whether it is reached; services let a change pass that stays below it by little."""
     if pd.isna(report["target_ratio"]):
         return "no target told"
-    target = words.ratio(report["target_ratio"])
+    aim = words.ratio(report["target_ratio"])
     if not _is_below(report):
-        return f"✓ target {target}"
-    return f"▲ below its target {target}, reported as {report['state']}"
+        return f"✓ target {aim}"
+    return f"▲ below its target {aim}, reported as {report['state']}"
 
 
 def _named(rows: pd.DataFrame) -> str:
