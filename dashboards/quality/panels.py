@@ -162,8 +162,9 @@ def _schedule(row: pd.Series, starts: pd.DataFrame) -> list[Cell]:
     slowest = (
         "" if pd.isna(row["delay_p95_seconds"]) else f"95 of 100 within {words.duration(row['delay_p95_seconds'])}"
     )
+    cron = known(row["cron"], "schedule not told").replace(" ", words.NBSP)
     return [
-        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {known(row['cron'], 'schedule not told')}")),
+        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {cron}")),
         Cell(_strip(of_it), slowest),
         Cell(
             words.NOTHING if pd.isna(row["expected_count"]) else counts,
