@@ -18,6 +18,12 @@ NO_TOOLBAR = {"displayModeBar": False, "scrollZoom": False}
 OUTCOME_COLORS = {"success": GREEN, "failure": RED, "cancelled": GREY}
 OUTCOME_PATTERNS = {"success": "", "failure": "/", "cancelled": "."}
 
+TIMES = [  # ticks of an axis of time, days as words.day writes them, by how far they are apart
+    {"dtickrange": [None, 86_400_000 - 1], "value": "%H:%M<br>%-d %b"},
+    {"dtickrange": [86_400_000, "M1"], "value": "%-d %b"},
+    {"dtickrange": ["M1", None], "value": "%b %Y"},
+]
+
 _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -32,13 +38,19 @@ class Share:
 
 
 def week_axis(weeks: pd.DatetimeIndex) -> dict[str, object]:
-    """Return an x axis for some weeks, with room for eight: each has the day on which it begins, as far as they fit."""
+    """Return an x axis for some weeks, with room for eight: each has the day on which it begins, as far as they fit.
+
+    A month stands below its first day, so that labels are narrow enough to stay level and complete on a small screen.
+    """
     ticks = list(weeks[:: -(max(len(weeks) - 1, 1) // 13 + 1)])[::-1]
     half, first, newest = pd.Timedelta(days=3.5), weeks[0], weeks[-1]
     return {
         "range": [min(first, newest - pd.Timedelta(weeks=7)) - half, newest + half],
         "tickvals": ticks,
-        "ticktext": [f"{tick.day} {tick:%b}" for tick in ticks],
+        "ticktext": [
+            f"{tick.day}<br>{tick:%b}" if before is None or tick.month != before.month else f"{tick.day}"
+            for before, tick in zip([None, *ticks], ticks, strict=False)
+        ],
         "hoverformat": "Week of %-d %b %Y",
     }
 

@@ -15,8 +15,9 @@ def alert_scope() -> AlertScope:
         period = choose_period(DAYS)
     scope = AlertScope(period, team)
     found = questions.episode_count(scope)
+    what = words.counted(found, "episode") if found else "No episode"
     st.caption(
-        f"{words.counted(found, 'episode')}{f' of team {words.plain(team)}' if team else ''} open at any time from "
-        f"{words.stretch(period.start, period.end)}. What stands above is now, whatever is chosen here."
+        f"{what}{f' of team {words.plain(team)}' if team else ''} {'was' if found < 2 else 'were'} open at any time "
+        f"from {words.stretch(period.start, period.end)}. What stands above is now, whatever is chosen here."
     )
     return scope

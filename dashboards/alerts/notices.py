@@ -55,8 +55,11 @@ def quiet(rules: pd.DataFrame, stale: pd.DataFrame, now: datetime) -> str:
         )
     if not judged:
         return "**?** Whether anything should fire cannot be said: no rule has a figure on enough samples, see below."
-    active = int((rules["judged_count"] > 0).sum())
-    said = f"At the newest pass {words.counted(active, 'rule')} had a figure, of {words.counted(judged, 'subject')}."
+    active, known = int((rules["judged_count"] > 0).sum()), len(rules)
+    said = (
+        f"At the newest pass {words.count(active)} of {words.counted(known, 'rule')} had a figure, of "
+        f"{words.counted(judged, 'subject')}" + ("." if active == known else "; below it says why the others had none.")
+    )
     return (
         f":orange[▲] Nothing fires, but not all is known. {said}" if len(stale) else f":green[✓] Nothing fires. {said}"
     )

@@ -84,34 +84,36 @@ def draw_rules() -> None:
     """Draw the rules with their limits as they stand, what each judges, and why one has nothing to judge by."""
     with panel("Rules", data.definition_of("alert_rules") + " A multiple or share is of what its words name."):
         rules, settings = questions.rules(), data.settings()
-        addresses = [runbook(settings, name) for name in rules["runbook"]]
         draw(
             rules.assign(
                 verdict=[verdict(rule) for rule in rules.itertuples()],
                 limit=[limit(rule.rule, rule.threshold, rule.unit) for rule in rules.itertuples()],
-                book=addresses if settings.runbooks_url else rules["runbook"],
+                book=[runbook(settings, name) for name in rules["runbook"]],
             ),
             {
-                "rule": _text("Rule", "alert_rules.rule", "medium"),
+                "rule": _text("Rule", "alert_rules.rule"),
                 "verdict": st.column_config.TextColumn(
-                    "Now", help=data.definition("alert_rules.judged_count", "alert_rules.unjudged_reason"), width=330
+                    "At the newest pass",
+                    help=data.definition("alert_rules.judged_count", "alert_rules.unjudged_reason"),
                 ),
-                "limit": _text("Fires when", "alert_rules.threshold", 250),
+                "limit": _text("Fires when", "alert_rules.threshold"),
                 "min_samples": number("On at least", data.definition("alert_rules.min_samples")),
-                "for_seconds": number("For", data.definition("alert_rules.for_seconds")),
-                "keep_seconds": number("Keeps firing", data.definition("alert_rules.keep_seconds")),
+                "for_seconds": number("After", data.definition("alert_rules.for_seconds")),
+                "keep_seconds": number("Ends after", data.definition("alert_rules.keep_seconds")),
                 "is_own": st.column_config.CheckboxColumn("Set by you", help=data.definition("alert_rules.is_own")),
-                "book": _runbook_column(settings.runbooks_url is not None),
+                **({"book": _runbook_column()} if settings.runbooks_url else {}),
                 "meaning": _text("Means", "alert_rules.meaning", "large"),
             },
             {
-                "min_samples": words.count,
+                "min_samples": lambda number: words.counted(number, "sample") if number else words.NOTHING,
                 "for_seconds": _span,
                 "keep_seconds": _span,
-                "book": _named_runbook if settings.runbooks_url else str,
+                **({"book": _named_runbook} if settings.runbooks_url else {}),
             },
             "Alerting rules with their limits, how much each has to judge by, and why one has nothing",
         )
+        if not settings.runbooks_url:
+            st.caption("What to do about each stands in `docs/runbooks.md`; set `PHOENIX_RUNBOOKS_URL` for links.")
 
 
 def verdict(rule: Any) -> str:
@@ -132,9 +134,9 @@ def _draw_episodes(episodes: pd.DataFrame, until: str, alt: str) -> None:
     pages = [page_of(alert) for alert in episodes.itertuples()]
     names = dict(zip(pages, map(words.alert_subject, episodes["subject"]), strict=True))
     columns = {
-        "shown_state": _text("State", "alerts.state", 140),
-        "rule": _text("Rule", "alerts.rule", "medium"),
-        "page": st.column_config.LinkColumn("Subject", help=data.definition("alerts.subject"), width=290),
+        "shown_state": _text("State", "alerts.state"),
+        "rule": _text("Rule", "alerts.rule"),
+        "page": st.column_config.LinkColumn("Subject", help=data.definition("alerts.subject"), width=250),
         "shown_value": number("Value", data.definition("alerts.value")),
         "shown_limit": number("Limit", data.definition("alerts.threshold")),
         "sample_count": number("n", data.definition("alerts.sample_count")),
@@ -145,7 +147,7 @@ def _draw_episodes(episodes: pd.DataFrame, until: str, alt: str) -> None:
         "lasted": st.column_config.Column(
             "Lasted", help="From since to until, or to the newest evaluation.", width=105, alignment="right"
         ),
-        "shown_owner": st.column_config.TextColumn("Owner", help=data.definition("alerts.team"), width=215),
+        "shown_owner": st.column_config.TextColumn("Owner", help=data.definition("alerts.team")),
         "note": _text("Note", "alerts.note", "large"),
     }
     if until == "silenced_until":
@@ -194,7 +196,7 @@ def _draw_targets(targets: pd.DataFrame) -> None:
     draw(
         targets.assign(newest=targets["newest_state"].map(words.MESSAGE_STATES)),
         {
-            "target": _text("Target", "alert_deliveries.target", "medium"),
+            "target": _text("Target", "alert_deliveries.target"),
             "newest": st.column_config.TextColumn("Newest message", help=data.definition("alert_deliveries.state")),
             "newest_at": st.column_config.Column("When", help=_timed("alert_deliveries.attempted_at"), width=165),
             "delivered_count": number("Delivered", "Messages of the period that arrived."),
@@ -238,10 +240,8 @@ def _draw_messages(messages: pd.DataFrame) -> None:
         )
 
 
-def _runbook_column(is_link: bool) -> object:
-    meaning = data.definition("alert_rules.runbook") + ("" if is_link else " Set PHOENIX_RUNBOOKS_URL for links.")
-    kind = st.column_config.LinkColumn if is_link else st.column_config.TextColumn
-    return kind("What to do", help=meaning, width=110 if is_link else 290)
+def _runbook_column() -> object:
+    return st.column_config.LinkColumn("What to do", help=data.definition("alert_rules.runbook"), width=110)
 
 
 def _named_runbook(_: str) -> str:

@@ -54,14 +54,7 @@ def _frequency_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, cou
     return Card(
         "Deployments per week",
         words.rate(per_week),
-        change(
-            per_week,
-            per_week_before,
-            words.rate,
-            words.rate,
-            is_firm=is_enough(now, before, "sync_count"),
-            is_more_better=True,
-        ),
+        rate_change(per_week, per_week_before, is_firm=is_enough(now, before, "sync_count")),
         sample_in(now, "sync_count", "sync")
         + ("" if scope.service else f"; {words.counted(number_in(now, 'deployment_count'), scope.noun)}")
         + (f"; known since {words.day(since)}" if is_late else ""),
@@ -75,6 +68,19 @@ def _frequency_card(scope: DeliveryScope, now: pd.Series, before: pd.Series, cou
         _remark(scope, benchmarks.frequency_band(per_week), now, "sync_count")
         if is_of_one_service(scope)
         else _PER_SERVICE * (scope.environment == words.PRODUCTION),
+    )
+
+
+def rate_change(now: float | None, before: float | None, *, is_firm: bool) -> Change:
+    """Say how a rate moved, by the difference between the two as they are shown, rounded."""
+    shown = [0.0 if rate is None else round(rate, 1 if rate < 10 else 0) for rate in (now, before)]
+    return change(
+        now,
+        before,
+        words.rate,
+        lambda moved: words.rate(abs(shown[0] - shown[1]) if moved else 0),
+        is_firm=is_firm,
+        is_more_better=True,
     )
 
 

@@ -57,13 +57,13 @@ def draw_lead_times(scope: DeliveryScope) -> None:
 
 
 def rows_of(versions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows to draw: the mean of all versions whose parts are known, and the newest ones."""
+    """Return the rows to draw: the mean of all versions whose parts are known, if several, and the newest ones."""
     columns = [*(share.column for share in figures.PARTS), "lead_time_seconds"]
     whole = versions[versions["is_whole"]]
     newest = versions.head(VERSIONS_DRAWN).copy()
     newest["title"] = [_title(row) for row in newest.to_dict("records")]
     newest["unknown_seconds"] = newest["lead_time_seconds"].where(~newest["is_whole"])
-    if whole.empty:
+    if len(whole) < 2:  # the mean of one version would draw it twice
         return newest
     title = f"Mean of {words.counted(len(whole), 'version')}"
     mean = pd.DataFrame([{**whole[columns].mean().to_dict(), "title": title, "unknown_seconds": float("nan")}])
@@ -81,8 +81,15 @@ def said_of_parts(versions: pd.DataFrame) -> str:
         said.append(f"Of {words.counted(len(versions) - len(whole), 'version')} only the whole is known.")
     if len(versions) > VERSIONS_DRAWN:
         said.append(f"The newest {VERSIONS_DRAWN} of {words.counted(len(versions), 'version')} are drawn.")
-    few = f", fewer than {words.FEW}" if len(versions) < words.FEW else ""
-    return " ".join([*filter(None, said), f"n{words.NBSP}={words.NBSP}{words.counted(len(versions), 'version')}{few}."])
+    return " ".join([*filter(None, said), f"{_sample(versions)}."])
+
+
+def _sample(versions: pd.DataFrame) -> str:
+    """Return of how many versions these are; also as the card counts them, where one came to several services."""
+    number, services = len(versions), versions["service_count"].sum()
+    few = f", fewer than {words.FEW}" if number < words.FEW else ""
+    each = f", or {words.count(services)} with each service counted" if services > number else ""
+    return f"n{words.NBSP}={words.NBSP}{words.counted(number, 'version')}{each}{few}"
 
 
 def _title(version: dict[str, object]) -> str:

@@ -88,16 +88,14 @@ def draw_rollbacks(scope: DeliveryScope) -> None:
             frame.assign(went=[f"{words.version(gone)} → {words.version(back)}" for gone, back in changes]),
             {
                 "started_at": st.column_config.Column(
-                    "When", help=f"{data.definition('rollbacks.started_at')} {clock.note()}", width="medium"
+                    "When", help=f"{data.definition('rollbacks.started_at')} {clock.note()}", width=165
                 ),
-                "environment": st.column_config.TextColumn("Where", help=data.definition("rollbacks.environment")),
                 "service": _text("Service", "rollbacks.service"),
                 "kind": _text("What went back", "rollbacks.kind"),
                 "cause": _text("Why", "rollbacks.cause"),
                 "went": st.column_config.TextColumn(
                     "From → to",
                     help=data.definition("rollbacks.from_revision", "rollbacks.to_revision"),
-                    width="medium",
                 ),
                 "time_to_restore_seconds": number(
                     "Time to restore", data.definition("rollbacks.time_to_restore_seconds")
@@ -121,7 +119,7 @@ def draw_rollbacks(scope: DeliveryScope) -> None:
 
 def draw_versions(versions: pd.DataFrame) -> None:
     """Draw the versions that a lead time is known of, with their images and what each part took."""
-    with st.expander(f"Each of the {words.counted(len(versions), 'version')}"):
+    with st.expander("The version" if len(versions) == 1 else f"Each of the {words.counted(len(versions), 'version')}"):
         draw(
             versions.assign(
                 image=[
@@ -183,17 +181,16 @@ def draw_recent(scope: DeliveryScope) -> None:
             ),
             {
                 "started_at": st.column_config.Column(
-                    "Began", help=f"{data.definition('deployments.started_at')} {clock.note()}", width=175
-                ),
-                "application": _text("Application", "deployments.application"),
-                "service": st.column_config.TextColumn(
-                    "Services", help=data.definition("deployments.service"), width=190
+                    "Began", help=f"{data.definition('deployments.started_at')} {clock.note()}", width=165
                 ),
                 "status": _text("Status", "deployments.status"),
-                "change": _text("Change", "deployments.change"),
-                "brought": st.column_config.TextColumn(
-                    "Version", help=data.definition("deployments.images", "deployments.revision"), width="medium"
+                "service": st.column_config.TextColumn(
+                    "Services", help=data.definition("deployments.service"), width=160
                 ),
+                "brought": st.column_config.TextColumn(
+                    "Version", help=data.definition("deployments.images", "deployments.revision")
+                ),
+                "change": _text("Change", "deployments.change"),
                 "by": st.column_config.TextColumn(
                     "By", help=data.definition("deployments.initiated_by", "deployments.trigger")
                 ),
@@ -203,6 +200,7 @@ def draw_recent(scope: DeliveryScope) -> None:
                     help=data.definition("deployments.healthy_at", "deployments.degraded_at", "deployments.aborted_at"),
                     width="medium",
                 ),
+                "application": _text("Application", "deployments.application"),
             },
             {
                 "started_at": clock.moment,

@@ -45,7 +45,7 @@ def of_row(source: str, state: str) -> str:
     if source == "github_workflow_file":
         return WORKFLOW_FILE
     if source.startswith("github_"):
-        return GAP if state == "no_access" else STATES.get(state, DOCTOR)
+        return GAP if state in ("no_access", "unavailable") else STATES.get(state, DOCTOR)  # a 404 may mean either
     if source in ("argocd_application", "argocd_audit") and state == "partial":
         return LOST
     return STATES.get(state, DOCTOR)

@@ -37,7 +37,7 @@ _SHARES = (
     ),
     _Share(
         "unattributed",
-        "New versions without a lead time",
+        "Versions without a lead time",
         "new version",
         lambda: data.definition("deliveries.is_unattributed"),
     ),

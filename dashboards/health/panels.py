@@ -15,8 +15,7 @@ def draw_freshness() -> None:
     """Draw for how long each source has been silent, those that lag most first."""
     with panel(
         "How fresh each source is",
-        "Time since it was last read in full, less the pause that a quiet repository has by design. "
-        "Beyond the dotted line CICDSourceStale fires.",
+        "Time since it was last read in full, less the pause that a quiet repository has by design.",
     ):
         frame = silent_now(questions.freshness(), clock.now())
         if frame.empty:
@@ -27,6 +26,8 @@ def draw_freshness() -> None:
             figures.silence(shown, float(frame["limit_seconds"].iloc[0])),
             "Bars of the time since each source was last read in full, with the limit as a dotted line",
         )
+        said = "Beyond the dotted line a source is late, and CICDSourceStale fires."
         if len(frame) > len(shown):
             rest = words.duration(frame.iloc[MOST_ROWS:]["silent_seconds"].max())
-            st.caption(f"The {MOST_ROWS} that lag most of {words.count(len(frame))}; the others at most {rest}.")
+            said += f" The {MOST_ROWS} that lag most of {words.count(len(frame))}; the others at most {rest}."
+        st.caption(said)

@@ -36,17 +36,17 @@ def draw_sources() -> None:
         draw(
             _with_advice(_worst_first(sources)),
             {
-                "subject": _text("Source", "data_health.subject", "medium"),
+                "subject": _text("Source", "data_health.subject"),
                 "part": _text("Of it", "data_health.source"),
-                "state": _text("Newest pass", "data_health.state", "medium"),
+                "state": _text("Newest pass", "data_health.state"),
                 "last_success_at": _time("Last complete", "data_health.last_success_at"),
                 "complete_since": st.column_config.Column(
                     "Complete since", help=data.definition("data_health.complete_since")
                 ),
                 "oldest_at": st.column_config.Column("Oldest", help=data.definition("data_health.oldest_at")),
                 **{name: number(label, data.definition(column)) for name, (label, column) in _COUNTS.items()},
+                "advice": st.column_config.TextColumn("What to do", help="What helps against it."),
                 "note": _text("Note", "data_health.note", "large"),
-                "advice": st.column_config.TextColumn("What to do", help="What helps against it.", width="large"),
             },
             {
                 "last_success_at": clock.moment,
@@ -74,7 +74,7 @@ def draw_requests() -> None:
         draw(
             busiest.assign(part=busiest["source"].map(words.part)),
             {
-                "subject": _text("Source", "data_health.subject", "medium"),
+                "subject": _text("Source", "data_health.subject"),
                 "part": _text("Of it", "data_health.source"),
                 "request_count": number("Requests", data.definition("data_health.request_count")),
                 "rate_limit_remaining": number("Left then", data.definition("data_health.rate_limit_remaining")),
@@ -108,7 +108,7 @@ def draw_webhooks() -> None:
         draw(
             frame,
             {
-                "event": _text("Event", "webhook_events.event", "medium"),
+                "event": _text("Event", "webhook_events.event"),
                 "delivery_count": number("In 7 days", data.definition("webhook_events.delivery_count")),
                 "day_count": number("In the last day", data.definition("webhook_events.day_count")),
                 "refused_count": number("Not understood", data.definition("webhook_events.refused_count")),
@@ -141,13 +141,13 @@ def draw_gaps() -> None:
         draw(
             _with_advice(gaps.head(MOST_ROWS)),
             {
-                "subject": _text("Of what", "data_health.subject", "large"),
-                "part": _text("Which part", "data_health.source", "medium"),
-                "state": _text("State", "data_health.state", "medium"),
+                "subject": _text("Of what", "data_health.subject"),
+                "part": _text("Which part", "data_health.source"),
+                "state": _text("State", "data_health.state"),
                 "last_success_at": _time("Last complete", "data_health.last_success_at"),
                 "missing_count": number("Missing", data.definition("data_health.missing_count")),
+                "advice": st.column_config.TextColumn("What to do", help="What helps against it."),
                 "note": _text("Note", "data_health.note", "large"),
-                "advice": st.column_config.TextColumn("What to do", help="What helps against it.", width="large"),
             },
             {"last_success_at": clock.moment, "missing_count": words.count},
             "Gaps in what goes with the runs, and what to do",
@@ -171,7 +171,7 @@ def draw_audit() -> None:
             frame.head(MOST_ROWS),
             {
                 "instance": _text("Server", "argocd_audit.instance"),
-                "application": _text("Application", "argocd_audit.application", "medium"),
+                "application": _text("Application", "argocd_audit.application"),
                 "phase": _text("Ended as", "argocd_audit.phase"),
                 "is_dry_run": st.column_config.CheckboxColumn(
                     "Dry run", help=data.definition("argocd_audit.is_dry_run")
@@ -218,8 +218,8 @@ def draw_unpriced(period: Period) -> None:
                 advice=frame["unpriced_reason"].map(advice.UNPRICED).fillna(advice.DOCTOR).str.replace("`", ""),
             ),
             {
-                "repository": _text("Repository", "unpriced_daily.repository", "medium"),
-                "runner": _text("Runner", "unpriced_daily.runner", "medium"),
+                "repository": _text("Repository", "unpriced_daily.repository"),
+                "runner": _text("Runner", "unpriced_daily.runner"),
                 "job_count": number("Jobs", data.definition("unpriced_daily.job_count")),
                 "billed_minutes": number("Minutes", data.definition("unpriced_daily.billed_minutes")),
                 "reason": _text("Why", "unpriced_daily.unpriced_reason"),
@@ -240,8 +240,8 @@ def draw_unclassified(period: Period) -> None:
         draw(
             frame.head(MOST_ROWS).assign(share=frame["unclassified_count"] / frame["failed_count"]),
             {
-                "repository": _text("Repository", "failure_classes_daily.repository", "medium"),
-                "workflow": _text("Workflow", "failure_classes_daily.workflow", "medium"),
+                "repository": _text("Repository", "failure_classes_daily.repository"),
+                "workflow": _text("Workflow", "failure_classes_daily.workflow"),
                 "unclassified_count": number("Without a reason", "Failed jobs that no rule explains."),
                 "failed_count": number("Failed jobs", data.definition("failure_classes_daily.job_count")),
                 "share": number("Share", "Failed jobs without a reason among all failed jobs of the workflow."),
@@ -267,11 +267,9 @@ def draw_lead_times(period: Period) -> None:
                 advice=gaps["lead_time_gap"].map(advice.LEAD_TIME).fillna(words.NOTHING),
             ),
             {
-                "reason": st.column_config.TextColumn(
-                    "Why", help=data.definition("deliveries.lead_time_gap"), width="large"
-                ),
-                "kind": _text("Which is", "deliveries.is_unattributed"),
+                "reason": st.column_config.TextColumn("Why", help=data.definition("deliveries.lead_time_gap")),
                 "delivery_count": number("Deployments", "Deployments of services of the period for which this is why."),
+                "kind": _text("Which is", "deliveries.is_unattributed"),
                 "service_count": number("Services", "Services that they were of."),
                 "environment_count": number("Environments", "Environments that they were to."),
                 "advice": st.column_config.TextColumn("What to do", help="What gives them one.", width="large"),

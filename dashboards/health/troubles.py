@@ -20,12 +20,12 @@ _WHAT = {
     "partial": "not read to the end within the request budget",
     "failed": "could not be read at the newest pass",
     "no_access": "may not be read by the token",
-    "unavailable": "is not there, or not for this token",
-    "gone": "is gone",
-    "blocked": "is blocked for legal reasons",
+    "unavailable": "not there, or not for this token",
+    "gone": "gone",
+    "blocked": "blocked for legal reasons",
     "set_aside": "could not be loaded and was set aside",
-    "not_seen": "is not in Argo CD's list any more",
-    "no_environment": "has no environment, since nothing names it",
+    "not_seen": "not in Argo CD's list any more",
+    "no_environment": "without an environment, since nothing names one",
 }
 
 
@@ -47,7 +47,10 @@ def draw_troubles() -> None:
         freshness = silent_now(questions.freshness(), clock.now())
         found = troubles(data.health(), freshness, questions.sources(), questions.webhooks())
         if not found:
-            st.markdown(":green[✓] Every source is read in full and in time, and nothing is known to be missing.")
+            st.markdown(
+                ":green[✓] Every source is read in full and in time, and nothing is known to be missing. "
+                "What cannot be told from that is counted below."
+            )
         for trouble in found:
             st.markdown(f"{trouble.sign} {trouble.what}  \n→ {trouble.advice}.")
 
@@ -78,7 +81,8 @@ def _late(freshness: pd.DataFrame) -> Iterator[Trouble]:
 
 def _states(health: pd.DataFrame) -> Iterator[Trouble]:
     wrong = health[(health["state"] != "ok") & ~(health["source"] == "argocd_audit")]
-    for (source, state), rows in wrong.groupby(["source", "state"], sort=False):
+    is_beside = wrong["source"].str.startswith("github_") & (wrong["source"] != "github_workflow_file")
+    for (source, state), rows in wrong[~is_beside].groupby(["source", "state"], sort=False):
         if source == "cost":
             jobs = words.counted(rows["unpriced_count"].sum(), "job")
             what = f"**{jobs} without a price**, so sums of cost lack them: {_named(rows)}"
@@ -89,6 +93,24 @@ def _states(health: pd.DataFrame) -> Iterator[Trouble]:
             what = f"**{_named(rows)}**{part}: {_WHAT.get(state, words.plain(state))}{_note(rows)}"
         is_bad = source in ("github", "argocd", "landing") and state != "partial"
         yield Trouble(BAD if is_bad else ODD, what, advice.of_row(source, state))
+    for state, rows in wrong[is_beside].groupby("state", sort=False):
+        yield from _beside(str(state), rows)
+
+
+def _beside(state: str, rows: pd.DataFrame) -> Iterator[Trouble]:
+    """Tell of what goes with the runs and is in some state: parts that the same repositories lack are told together."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for source, of_it in rows.groupby("source", sort=False):
+        lacking.setdefault(tuple(of_it["subject"]), []).append(str(source))
+    for sources in lacking.values():
+        these = rows[rows["source"].isin(sources)]
+        named, parts = (
+            _named(these.drop_duplicates("subject")),
+            words.listed([words.part(source) for source in sources]),
+        )
+        note = "" if state == "unavailable" else _note(these)  # which would say that again
+        what = f"**{named}**, {parts}: {_WHAT.get(state, words.plain(state))}{note}"
+        yield Trouble(ODD, what, advice.of_row(sources[0], state))
 
 
 def _missing(health: pd.DataFrame) -> Iterator[Trouble]:
@@ -128,5 +150,5 @@ def _named(rows: pd.DataFrame) -> str:
 
 
 def _note(rows: pd.DataFrame) -> str:
-    notes = [note for note in rows["note"].head(1) if isinstance(note, str) and note]
-    return f" ({words.plain(notes[0])})" if notes else ""
+    notes = dict.fromkeys(note for note in rows["note"].head(NAMED) if isinstance(note, str) and note)
+    return f" ({words.plain('; '.join(notes))})" if notes else ""

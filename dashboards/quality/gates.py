@@ -104,6 +104,7 @@ def _over_time(groups: list[pd.DataFrame]) -> go.Figure:
         )
     for target in sorted({row for rows in groups for row in rows["target_ratio"].dropna().unique()}):
         figure.add_hline(y=target, line={"color": charts.GREY, "width": 1, "dash": "dot"})
+    figure.update_xaxes(tickformatstops=charts.TIMES)
     figure.update_yaxes(tickformat=".1%")
     return charts.finished(figure, height=240, unified=False)
 
@@ -114,16 +115,32 @@ def _service(rows: pd.DataFrame) -> list[Cell]:
     moved = newest["ratio"] - first["ratio"]
     judged = rows["target_ratio"].notna()
     below = int((rows["ratio"] < rows["target_ratio"])[judged].sum())
-    target = "no target told" if pd.isna(newest["target_ratio"]) else f"target {words.ratio(newest['target_ratio'])}"
     return [
         Cell(f"<b>{escape(newest['context'])}</b>", escape(str(newest["repository"]))),
-        Cell(share(newest["ratio"], said) + outside(said, newest["html_url"]), target),
+        Cell(
+            share(newest["ratio"], said, kind="bad" if _is_below(newest) else "") + outside(said, newest["html_url"]),
+            escape(target(newest)),
+        ),
         Cell(words.signed(moved, words.points), words.counted(len(rows), "commit")),
         Cell(
             words.counted(below, "commit") if judged.any() else words.NOTHING,
             f"of {words.count(judged.sum())}" if judged.any() else "",
         ),
     ]
+
+
+def _is_below(report: pd.Series) -> bool:
+    return bool(report["ratio"] < report["target_ratio"])
+
+
+def target(report: pd.Series) -> str:
+    """Return the target and whether it is reached; services let a change pass that stays below it by little."""
+    if pd.isna(report["target_ratio"]):
+        return "no target told"
+    aim = words.ratio(report["target_ratio"])
+    if not _is_below(report):
+        return f"✓ target {aim}"
+    return f"▲ below its target {aim}, reported as {report['state']}"
 
 
 def _named(rows: pd.DataFrame) -> str:

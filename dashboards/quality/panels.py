@@ -77,7 +77,8 @@ def draw_slower(scope: DayScope) -> None:
         if frame.empty:
             st.markdown(_nothing_slower(scope))
             return
-        most = max(frame["ratio_high"].max(), 1 / frame["ratio_low"].min(), 1.5)
+        drawn = frame.head(SHOWN)
+        most = max(drawn["ratio_high"].max(), 1 / drawn["ratio_low"].min(), 1.5)
         heads = (
             "What",
             "Median before → since",
@@ -85,7 +86,7 @@ def draw_slower(scope: DayScope) -> None:
             "Between commits",
             "First seen",
         )
-        st.html(listing(heads, [_slower(row, most) for _, row in frame.head(SHOWN).iterrows()]))
+        st.html(listing(heads, [_slower(row, most) for _, row in drawn.iterrows()]))
         st.caption(
             "A change shows two to four days after it; its cause lies between the two commits, or outside of the code."
             + (f" The first {SHOWN} of {words.counted(len(frame), 'change')}." if len(frame) > SHOWN else "")
@@ -161,8 +162,9 @@ def _schedule(row: pd.Series, starts: pd.DataFrame) -> list[Cell]:
     slowest = (
         "" if pd.isna(row["delay_p95_seconds"]) else f"95 of 100 within {words.duration(row['delay_p95_seconds'])}"
     )
+    cron = known(row["cron"], "schedule not told").replace(" ", words.NBSP)
     return [
-        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {known(row['cron'], 'schedule not told')}")),
+        Cell(inside(row["workflow"], link), escape(f"{row['repository']} · {cron}")),
         Cell(_strip(of_it), slowest),
         Cell(
             words.NOTHING if pd.isna(row["expected_count"]) else counts,
@@ -241,7 +243,7 @@ def _explained(jobs: pd.DataFrame) -> str:
         if unknown
         else "a rule explains each of them"
     )
-    return f"{words.counted(total, 'job')} failed, each execution counted, or ended at a time-out; {rest}."
+    return f"{words.counted(total, 'execution')} of jobs failed or ended at a time-out; {rest}."
 
 
 def _is_shown(jobs: pd.DataFrame) -> pd.Series:
@@ -252,19 +254,18 @@ def _is_shown(jobs: pd.DataFrame) -> pd.Series:
 
 
 def _say_seldom(jobs: pd.DataFrame) -> None:
-    told = [f"{row.failure_class.replace('_', ' ')} {words.ratio(row.job_ratio)}" for row in jobs.itertuples()]
+    told = [f"{_named(row.failure_class)} {words.ratio(row.job_ratio)}" for row in jobs.itertuples()]
     if told:
         st.caption(f"More seldom: {words.plain(words.listed(told))}.")
 
 
 def _cause(row: pd.Series, most: float, newest: pd.DataFrame) -> list[Cell]:
     is_unknown = row["failure_class"] == _UNKNOWN
-    name = "no rule fits" if is_unknown else str(row["failure_class"]).replace("_", " ")
     said = f"{words.ratio(row['job_ratio'])}, {words.counted(row['job_count'], 'job')}"
     few = "○ " if row["job_count"] / row["job_ratio"] < words.FEW else ""
     before = words.counted(0 if pd.isna(row["job_count_before"]) else row["job_count_before"], "job")
     return [
-        Cell(f"<b>{escape(name)}</b>"),
+        Cell(f"<b>{escape(_named(row['failure_class']))}</b>"),
         Cell(share(row["job_ratio"] / most, said, kind="unknown" if is_unknown else "") + few + said),
         Cell(words.ratio(row["job_ratio_before"]), before),
         Cell(
@@ -273,6 +274,10 @@ def _cause(row: pd.Series, most: float, newest: pd.DataFrame) -> list[Cell]:
         ),
         _example(newest.loc[row["failure_class"]]) if row["failure_class"] in newest.index else Cell(words.NOTHING),
     ]
+
+
+def _named(failure_class: str) -> str:
+    return "no rule fits" if failure_class == _UNKNOWN else failure_class.replace("_", " ")
 
 
 def _example(job: pd.Series) -> Cell:
@@ -287,7 +292,5 @@ def _say_without_jobs(frame: pd.DataFrame) -> None:
     jobless = frame[frame["job_count"].fillna(0) == 0]
     jobless = jobless[jobless["attempt_count"].fillna(0) > 0]
     if not jobless.empty:
-        told = [
-            f"{row.failure_class.replace('_', ' ')}, {words.count(row.attempt_count)}" for row in jobless.itertuples()
-        ]
+        told = [f"{_named(row.failure_class)}, {words.count(row.attempt_count)}" for row in jobless.itertuples()]
         st.caption(f"Attempts of runs that failed without a job: {words.plain(words.listed(told))}.")

@@ -107,7 +107,9 @@ def failure_classes(scope: DayScope) -> pd.DataFrame:
         shared as (
             select *, job_count / nullif(sum(job_count) over (partition by is_current), 0) as job_ratio from counted
         )
-        select now.*, before.job_count as job_count_before, before.job_ratio as job_ratio_before
+        select now.*, before.job_count as job_count_before,
+            coalesce(before.job_ratio, if(exists (from shared where not is_current and job_count > 0), 0, null))
+                as job_ratio_before
         from shared as now
         left join shared as before on before.failure_class = now.failure_class and not before.is_current
         where now.is_current

@@ -41,10 +41,8 @@ def _draw_failing(scope: DayScope) -> None:
         st.markdown(f":green[✓] No test failed since {words.day(questions.since(scope))}.")
         return
     most = (frame["failure_count"] / frame["result_count"]).max()
-    heads = (
-        f"Fail most often since {words.day(questions.since(scope))}",
-        axis("Share of results", "0", words.ratio(most)),
-    )
+    st.markdown(f"**Fail most often since {words.day(questions.since(scope))}**")  # narrow pages show no headings
+    heads = ("Test", axis("Share of results", "0", words.ratio(most)))
     st.html(listing(heads, [[_named(row), _failing(row, most)] for _, row in frame.iterrows()]))
 
 
@@ -54,10 +52,8 @@ def _draw_slowest(scope: DayScope) -> None:
         st.markdown("No report tells how long its tests took.")
         return
     most = frame["median_seconds"].max()
-    heads = (
-        f"Take longest since {words.day(questions.since(scope))}",
-        axis("Median", "0", _brief(most)),
-    )
+    st.markdown(f"**Take longest since {words.day(questions.since(scope))}**")
+    heads = ("Test", axis("Median", "0", _brief(most)))
     st.html(listing(heads, [[_named(row), _slow(row, most)] for _, row in frame.iterrows()]))
 
 
@@ -93,7 +89,8 @@ def _results(totals: pd.Series) -> str:
 
 def _say_unread(scope: DayScope, infrastructure_count: int) -> None:
     told = [
-        f"{words.counted(row.report_count, 'artifact')} not read ({known(row.error, str(row.state))})"
+        f"{words.counted(row.report_count, 'artifact')} not read "
+        f"({'each: ' if row.report_count > 1 else ''}{known(row.error, str(row.state))})"
         for row in questions.unread_reports(scope).itertuples()
     ]
     if infrastructure_count:

@@ -97,7 +97,7 @@ def test_history_and_filters(visit: Visit, alerted_home: Path) -> None:
     assert every.set_index("rule")["shown_told"]["CICDPipelineFailureRate"] == "1 of 2 messages"
     few = visit(alerted_home, "alerts", team="payments")
     assert list(tables(few)[1]["rule"]) == ["CICDPipelineFailureRate"]
-    assert "1 episode of team payments open" in text(few)
+    assert "1 episode of team payments was open" in text(few)
 
 
 def test_messages_have_their_state(visit: Visit, alerted_home: Path) -> None:

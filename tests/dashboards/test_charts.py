@@ -218,4 +218,4 @@ def test_deployments_are_told_apart_without_colour() -> None:
     figure = deployments_over_weeks(frame)
     assert [bars.name for bars in figure.data] == ["✓ succeeded and held", "✗ change failure"]
     assert len({bars.marker.pattern.shape for bars in figure.data}) == 2
-    assert list(figure.layout.xaxis.ticktext) == ["2 Nov", "9 Nov", "16 Nov"]
+    assert list(figure.layout.xaxis.ticktext) == ["2<br>Nov", "9", "16"]

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboards.deliveries import benchmarks
-from dashboards.deliveries.cards import weeks_known
+from dashboards.deliveries.cards import rate_change, weeks_known
 from dashboards.deliveries.panels import VERSIONS_DRAWN, rows_of, said_of_parts
 from dashboards.deliveries.tables import cell
 from dashboards.scope import last
@@ -277,6 +277,25 @@ def test_versions_without_all_moments_stay_whole() -> None:
     assert "Most of it is spent waiting to be deployed: 83.7 % of all lead time." in said
     assert "Of 10 versions only the whole is known. The newest 12 of 20 versions are drawn. n = 20 versions." in said
     assert rows_of(versions[~versions["is_whole"]])["title"].tolist() == ["1.4.2, api"] * 10
+
+
+def test_one_version_is_drawn_once() -> None:
+    """A single version has no mean beside it, and is counted as the card counts it, too: once for each service."""
+    parts = {"pipeline_seconds": 60.0, "build_seconds": 600.0, "wait_seconds": 3600.0, "rollout_seconds": 40.0}
+    named = {"version": "1.4.2", "services": "api, web, worker", "service_count": 3}
+    version = pd.DataFrame([{**named, **parts, "lead_time_seconds": 4300.0, "is_whole": True}])
+    assert rows_of(version)["title"].tolist() == ["1.4.2, 3 services"]
+    said = said_of_parts(version).replace(words.NBSP, " ")
+    assert said.endswith("n = 1 version, or 3 with each service counted, fewer than 20.")
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "moved"), [(4.819, 5.06, "0.3"), (5.06, 5.09, None), (9.96, 12.4, "2.0"), (41.4, 20.6, "20")]
+)
+def test_rates_differ_by_what_is_shown(now: float, before: float, moved: str | None) -> None:
+    """The difference of two rates is the one that a reader finds between them; where there is none, nothing moved."""
+    change = rate_change(now, before, is_firm=True)
+    assert change.text == (moved or "no change")
 
 
 def test_bands_stand_beside_production(visit: Visit, delivering_home: Path) -> None:

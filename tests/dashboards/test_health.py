@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboards.health import advice, figures
 from dashboards.health.freshness import silent_now
 from dashboards.health.tables import audit_sentence, budget
+from dashboards.health.troubles import troubles
 from phoenix_metrics import words
 from phoenix_metrics.sources.items import as_text
 from phoenix_metrics.warehouse.landing import Record, write_batch
@@ -97,6 +98,27 @@ def test_each_trouble_is_said_once_with_what_to_do(visit: Visit, troubled_home: 
     ):
         assert said in page
     assert ":green[✓] Every source" not in page
+
+
+def test_parts_that_are_lacking_alike_are_said_together() -> None:
+    """Of a repository whose token sees no part the parts are listed once; what the others lack stays apart."""
+    lacking = [
+        ("github_rules", "acme/shop", "unavailable", "/branches: does not exist or this token may not see it"),
+        ("github_pull_requests", "acme/shop", "unavailable", "/pulls: does not exist or this token may not see it"),
+        ("github_releases", "acme/tools", "unavailable", None),
+        ("github_billing", "acme", "no_access", "needs Administration"),
+        ("github_workflow_file", "acme/shop ci.yml", "failed", "no YAML"),
+    ]
+    health = pd.DataFrame(lacking, columns=["source", "subject", "state", "note"]).assign(missing_count=0)
+    silent = pd.DataFrame({"is_stale": [False], "is_refused": [False], "last_success_at": [pd.Timestamp.now()]})
+    sources = pd.DataFrame({"rate_limit": [], "rate_limit_remaining": []})
+    found = troubles(health, silent, sources, pd.DataFrame({"refused_count": [0]}))
+    assert [(trouble.what.replace("\\", ""), trouble.advice) for trouble in found] == [
+        ("**acme/shop ci.yml**, workflow file: could not be read at the newest pass (no YAML)", advice.WORKFLOW_FILE),
+        ("**acme/shop**, rules and pull requests: not there, or not for this token", advice.GAP),
+        ("**acme/tools**, releases: not there, or not for this token", advice.GAP),
+        ("**acme**, billing: may not be read by the token (needs Administration)", advice.GAP),
+    ]
 
 
 def test_every_source_is_a_row_with_its_advice(visit: Visit, troubled_home: Path) -> None:

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from dashboards.quality.gates import target
 from phoenix_metrics import words
 from phoenix_metrics.warehouse.rules import Rules
 from tests.dashboards.conftest import Organisation, publish
@@ -150,9 +152,17 @@ def test_coverage_is_what_the_service_said(page: AppTest) -> None:
     """The newest coverage stands beside its target, how it moved, and how many commits were below."""
     moved = f"{words.MINUS}0.8 points"
     assert listing(page, "Reported by") == [
-        [f"codecov/project | {SHOP}", "80.4 % | target 80.0 %", f"{moved} | 3 commits", "1 commit | of 3"]
+        [f"codecov/project | {SHOP}", "80.4 % | ✓ target 80.0 %", f"{moved} | 3 commits", "1 commit | of 3"]
     ]
     assert "https://codecov.test/3" in links(page)
+
+
+def test_coverage_below_its_target_says_so() -> None:
+    """Coverage that falls short is marked, with what its service made of that, which may let it pass."""
+    report = pd.Series({"ratio": 0.798, "target_ratio": 0.8, "state": "success"})
+    assert target(report).replace(words.NBSP, " ") == "▲ below its target 80.0 %, reported as success"
+    assert target(report.replace(0.798, 0.8)).replace(words.NBSP, " ") == "✓ target 80.0 %"
+    assert target(pd.Series({"ratio": 0.8, "target_ratio": float("nan"), "state": "success"})) == "no target told"
 
 
 def test_reports_are_counted(page: AppTest, runs: list[Run]) -> None:

@@ -26,7 +26,7 @@ from phoenix_metrics.warehouse.sandbox import Answer, Limits, Sandbox
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.store import writing
 from tests.attacks import BOMBS, CHANGES, DEEP, OUTSIDE, SETTINGS
-from tests.dashboards.conftest import Organisation, Run, organisation
+from tests.dashboards.conftest import Attempt, Organisation, Run, organisation
 from tests.dashboards.conftest import publish as publish_organisation
 from tests.dashboards.test_pages import PAGES
 
@@ -116,6 +116,15 @@ def test_every_saved_question_runs(sandbox: Sandbox, delivering_home: Path, exam
     with_deliveries = Sandbox(delivering_home, PATIENT).answer(example.query)
     assert with_deliveries.types == sandbox.answer(example.query).types
     assert with_deliveries.cut_at is None
+
+
+def test_the_last_days_are_those_up_to_the_newest_pass(tmp_path: Path) -> None:
+    """The last 30 days end today, as on the pages, and not on the last day on which anything ran."""
+    ages = [(10, "success"), (29, "success"), (30, "failure"), (38, "failure")]
+    runs = tuple(Run(timedelta(days=age), (Attempt(conclusion, 5),)) for age, conclusion in ages)
+    publish_organisation(tmp_path, Organisation(runs), datetime.now(UTC))
+    answer = Sandbox(tmp_path, PATIENT).answer(examples()[0].query).values
+    assert [answer[name].to_pylist() for name in ("failures", "decided_runs")] == [[0], [2]]
 
 
 def test_saved_questions_about_deliveries_find_them(delivering_home: Path) -> None:
@@ -307,6 +316,17 @@ def test_a_chart_draws_the_rows_that_have_values(sandbox: Sandbox) -> None:
         "a": [("2026-03-01", 1), ("2026-03-02", 2.5)],
         "NULL": [("2026-03-01", 9)],
     }
+
+
+def test_names_below_a_few_bars_are_broken_into_lines(sandbox: Sandbox) -> None:
+    """Long names of a few bars stand in lines, so that they need not be turned; many stay as they are."""
+    answer = sandbox.answer("select * from (values ('acme/platform · CI & Release', 1), ('b', 2)) as t(name, n)")
+    choice = Choice("Bars", "name", "n", None)
+    axis = figure(chart.drawable(answer, choice), choice).layout.xaxis
+    assert list(axis.tickvals) == ["acme/platform · CI &amp; Release", "b"]
+    assert list(axis.ticktext) == ["acme/platform ·<br>CI &amp; Release", "b"]
+    many = sandbox.answer("select 'workflow number ' || i as name, i as n from range(9) as t(i)")
+    assert figure(chart.drawable(many, choice), choice).layout.xaxis.ticktext is None
 
 
 def test_what_a_query_calls_its_columns_is_no_markup(sandbox: Sandbox) -> None:

@@ -116,7 +116,7 @@ def test_a_chart_is_shared_by_its_address(visitor: Visitor) -> None:
     page.wait_for_url(lambda url: "y=thrice" in url)
     page.goto(page.url)
     expect(page.get_by_role("combobox", name="Y axis")).to_have_value("thrice", timeout=WAIT)
-    page.get_by_role("button", name="On what is money wasted?").click()
+    page.get_by_role("button", name="On what was money wasted in the last 30 days?").click()
     page.wait_for_url(lambda url: "waste_classes_daily" in url and "y=thrice" not in url)
     assert "marts.waste_classes_daily" in asked(page)
     assert visitor.complaints == []

@@ -6,6 +6,6 @@ select
     sum(success_count + failure_count) as decided_runs,
     round(sum(failure_count) / nullif(sum(success_count + failure_count), 0), 4) as failure_ratio
 from marts.workflow_daily
-where day > (select max(day) from marts.workflow_daily) - 30
+where day > (select cast(max(as_of) as date) from marts.source_freshness) - 30
 group by all
 order by lost_hours desc nulls last

@@ -7,7 +7,7 @@ select
     round(quantile_cont(duration_seconds, 0.5), 1) as median_seconds,
     round(sum(duration_seconds) / 3600, 2) as total_hours
 from marts.steps
-where day > (select max(day) from marts.workflow_daily) - 7
+where day > (select cast(max(as_of) as date) from marts.source_freshness) - 7
 group by all
 order by total_hours desc nulls last
 limit 25

@@ -1,4 +1,4 @@
--- On what is money wasted?
+-- On what was money wasted in the last 30 days?
 select
     waste_class,
     round(sum(cost_usd), 2) as cost_usd,
@@ -7,6 +7,6 @@ select
     sum(unpriced_count) as jobs_without_price
 from marts.waste_classes_daily
 where waste_class <> 'none'
-    and day > (select max(day) from marts.waste_classes_daily) - 30
+    and day > (select cast(max(as_of) as date) from marts.source_freshness) - 30
 group by waste_class
 order by cost_usd desc nulls last
