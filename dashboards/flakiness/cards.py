@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dashboards import data
-from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
+from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in
 from dashboards.days import DayScope, ratio_change
 from dashboards.flakiness import questions
 from phoenix_metrics import words
@@ -68,13 +68,13 @@ def _time_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
 
 
 def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
-    lost = _lost(now, "lost_usd")
+    lost, chance = _lost(now, "lost_usd"), number_in(now, "chance_count")
     unpriced = number_in(now, "unpriced_count")
     return Card(
         "Money lost to flakes",
         words.usd(lost),
         change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=True, is_more_better=None),
-        sample_in(now, "chance_count", "failed job")
+        (words.sample(chance, "failed job") if chance else words.counted(0, "failed job"))
         + (f"; {words.count(unpriced)} without a price" if unpriced else ""),
         course_of(days["lost_usd"].astype(float).fillna(0)),
         data.definition("job_flakes.lost_usd")
