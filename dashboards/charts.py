@@ -18,6 +18,12 @@ NO_TOOLBAR = {"displayModeBar": False, "scrollZoom": False}
 OUTCOME_COLORS = {"success": GREEN, "failure": RED, "cancelled": GREY}
 OUTCOME_PATTERNS = {"success": "", "failure": "/", "cancelled": "."}
 
+# On an axis of time: hours with their day, or days with their year, as all text here writes them.
+_DATES = (
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [86_400_000, "M11"], "value": "%-d %b\n%Y"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+)
 _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -33,7 +39,7 @@ class Share:
 
 def week_axis(weeks: pd.DatetimeIndex) -> dict[str, object]:
     """Return an x axis for some weeks, with room for eight: each has the day on which it begins, as far as they fit."""
-    ticks = list(weeks[:: -(max(len(weeks) - 1, 1) // 13 + 1)])[::-1]
+    ticks = list(weeks[:: -(max(len(weeks) - 1, 1) // 7 + 1)])[::-1]
     half, first, newest = pd.Timedelta(days=3.5), weeks[0], weeks[-1]
     return {
         "range": [min(first, newest - pd.Timedelta(weeks=7)) - half, newest + half],
@@ -146,6 +152,6 @@ def finished(figure: go.Figure, *, height: int, legend: bool = True, unified: bo
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )
-    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True, tickformatstops=_DATES)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, fixedrange=True, automargin=True)
     return figure
