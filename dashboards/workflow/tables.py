@@ -43,9 +43,9 @@ def draw_changes(changes: pd.DataFrame) -> None:
     draw(
         shown,
         {
-            "what": st.column_config.TextColumn("What", width=150, help=data.definition("duration_changes.job")),
+            "what": st.column_config.TextColumn("What", width=172, help=data.definition("duration_changes.job")),
             "change": st.column_config.TextColumn(
-                "Change (95 % interval)", help=data.definition("duration_changes.ratio"), width="medium"
+                "Change (95 % interval)", help=data.definition("duration_changes.ratio"), width=188
             ),
             "measure": st.column_config.TextColumn("Of its", help=data.definition("duration_changes.measure")),
             "changed_at": st.column_config.Column(
