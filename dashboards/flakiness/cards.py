@@ -100,10 +100,15 @@ def _subjects_card(scope: DayScope) -> Card:
 
 
 def _lost(totals: pd.Series, column: str) -> float | None:
-    """Return what was lost: 0 where nothing failed by chance, None where that has no price or runs are not known."""
+    """Return what was lost: 0 where nothing failed by chance, None where that has no price or is not known.
+
+    It is not known without runs, nor where runs were flaky, but which of their jobs failed by chance cannot be said.
+    """
     if not number_in(totals, "decided_count"):
         return None
-    return totals[column] if number_in(totals, "chance_count") else 0.0
+    if number_in(totals, "chance_count"):
+        return totals[column]
+    return None if number_in(totals, "flaky_count") else 0.0
 
 
 def _is_enough(now: pd.Series, before: pd.Series) -> bool:

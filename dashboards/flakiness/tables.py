@@ -170,5 +170,5 @@ def _when(label: str, column: str) -> object:
 
 
 def _cost(row: pd.Series) -> str:
-    without = f", {words.count(row['unpriced_count'])} without a price" if row["unpriced_count"] else ""
+    without = f", {words.counted(row['unpriced_count'], 'attempt')} not priced" if row["unpriced_count"] else ""
     return words.usd(row["lost_usd"]) + without

@@ -148,9 +148,11 @@ def test_flaky_runs_without_a_flaky_job_are_no_calm(visit: Visit, tmp_path: Path
     """Where a run was flaky but none of its jobs is known to have failed and passed, the page says so, and no calm."""
     renamed = (Attempt("failure", job="test (old)"), Attempt("success", job="test (new)"))
     publish(tmp_path, Organisation((WholeRun(timedelta(hours=5), renamed),)), datetime.now(UTC))
-    said = text(visit(tmp_path, "flakiness"))
+    app = visit(tmp_path, "flakiness")
+    said = text(app)
     assert "? 1 run of the last 30 days of data failed and passed when run again, but of none of their jobs" in said
     assert "No job failed and passed" not in said
+    assert [shown(app)[f"{name} lost to flakes"] for name in ("Time", "Money")] == [words.NOTHING] * 2
 
 
 def test_unknown_choice_is_said(visit: Visit, story_home: Path) -> None:
