@@ -32,6 +32,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import product
 from multiprocessing import get_context
 from multiprocessing.synchronize import Event
@@ -39,11 +40,11 @@ from pathlib import Path
 from typing import Any
 
 from bench_exporter import holds
-from bench_queries import UNTIL, land, refresh
+from bench_queries import land, refresh
 from machine import describe_machine
 from playwright.sync_api import Page, expect, sync_playwright
 
-from phoenix_metrics.demo.bulk.plan import Plan
+from phoenix_metrics.demo.bulk.plan import Plan, midnight
 from phoenix_metrics.settings import CHECKOUT
 from phoenix_metrics.warehouse.snapshot import SnapshotReader, publish
 from phoenix_metrics.warehouse.store import writing
@@ -64,7 +65,7 @@ for place in range(8):
     st.plotly_chart(go.Figure(go.Bar(x=list(range(30)), y=list(range(30)))), key=str(place))
 st.caption("Nothing is known to be missing.")
 """
-GENERATED = Plan(20_000, UNTIL, 20, 90)
+GENERATED = Plan(20_000, midnight(datetime.now(UTC)), 20, 90)
 FAULT = "This page cannot be drawn"
 
 

@@ -14,7 +14,7 @@ try:
     shell.configure()
     page = st.navigation(
         [
-            st.Page("views/overview.py", title="Overview", url_path="overview", default=True),
+            st.Page("views/overview.py", title="Overview", default=True),
             st.Page("views/workflow.py", title="Workflow", url_path="workflow"),
             st.Page("views/flakiness.py", title="Flakiness", url_path="flakiness"),
             st.Page("views/cost.py", title="Cost", url_path="cost"),

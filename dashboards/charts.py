@@ -18,12 +18,12 @@ NO_TOOLBAR = {"displayModeBar": False, "scrollZoom": False}
 OUTCOME_COLORS = {"success": GREEN, "failure": RED, "cancelled": GREY}
 OUTCOME_PATTERNS = {"success": "", "failure": "/", "cancelled": "."}
 
-TIMES = [  # ticks of an axis of time, days as words.day writes them, by how far they are apart
-    {"dtickrange": [None, 86_400_000 - 1], "value": "%H:%M<br>%-d %b"},
-    {"dtickrange": [86_400_000, "M1"], "value": "%-d %b"},
-    {"dtickrange": ["M1", None], "value": "%b %Y"},
-]
-
+# On an axis of time: hours with their day, or days with their year, as all text here writes them.
+_DATES = (
+    {"dtickrange": [None, 86_399_999], "value": "%H:%M\n%-d %b"},
+    {"dtickrange": [86_400_000, "M11"], "value": "%-d %b\n%Y"},
+    {"dtickrange": ["M12", None], "value": "%Y"},
+)
 _NICE_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -159,6 +159,6 @@ def finished(figure: go.Figure, *, height: int, legend: bool = True, unified: bo
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
     )
-    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True)
+    figure.update_xaxes(showgrid=False, fixedrange=True, automargin=True, tickformatstops=_DATES)
     figure.update_yaxes(gridcolor=GRID, zeroline=False, fixedrange=True, automargin=True)
     return figure

@@ -78,6 +78,9 @@ def carried() -> dict[str, str]:
 
 
 def address(page: str, **chosen: str) -> str:
-    """Return the address of a page with some filters chosen, relative to any page; defaults are left out."""
+    """Return the address of a page with some filters chosen, relative to any page; defaults are left out.
+
+    The overview is what Streamlit shows where an address names no page: under its own name it would not be found.
+    """
     choices = {name: value for name, value in chosen.items() if value != DEFAULTS.get(name)}
-    return page + ("?" + urlencode(choices) if choices else "")
+    return ("." if page == "overview" else page) + ("?" + urlencode(choices) if choices else "")

@@ -194,12 +194,16 @@ def points(difference: float) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Return an amount such as 0.34 USD or 1,204 USD; whole from a thousand on."""
+    """Return an amount such as 0.34 USD or 1,204 USD; whole from a thousand on.
+
+    Less than a millionth is what differences of binary sums leave, no amount.
+    """
     if value is None or _is_nan(value):
         return NOTHING
-    if 0 < abs(value) < 0.01:
+    if 0 < round(abs(value), 6) < 0.01:
         return f"under 0.01{NBSP}USD"
-    return f"{value:,.{0 if abs(value) >= 1000 else 2}f}{NBSP}USD".replace("-", MINUS)
+    amount = value if round(abs(value), 6) else 0.0
+    return f"{amount:,.{0 if abs(amount) >= 1000 else 2}f}{NBSP}USD".replace("-", MINUS)
 
 
 def minutes(value: float | None) -> str:

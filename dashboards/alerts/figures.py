@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from dashboards.charts import AMBER, GREY, GRID, RED, TIMES, finished, pattern
+from dashboards.charts import AMBER, GREY, GRID, RED, finished, pattern
 from phoenix_metrics import words
 
 ROW = 44  # pixels for one rule and subject
@@ -36,9 +36,7 @@ def timeline(stretches: pd.DataFrame, start: datetime, end: datetime) -> go.Figu
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(type="date", range=[start, end])
     figure.update_yaxes(range=[-0.6, len(labels) - 0.45], showticklabels=False, showgrid=False)
-    return finished(figure, height=ROW * len(labels) + 90, unified=False).update_xaxes(
-        showgrid=True, gridcolor=GRID, tickformatstops=TIMES
-    )
+    return finished(figure, height=ROW * len(labels) + 90, unified=False).update_xaxes(showgrid=True, gridcolor=GRID)
 
 
 def _bars(stretches: pd.DataFrame, kind: str, rows: dict[str, int], span: tuple[datetime, datetime]) -> go.Bar:

@@ -43,15 +43,18 @@ def _waste_card(now: pd.Series, before: pd.Series, course: pd.DataFrame) -> Card
         "Wasted",
         words.usd(now["waste_usd"]),
         _money_change(now, before, "waste_usd"),
-        f"{words.ratio(ratio_in(now, 'waste_usd', 'cost_usd'))} of the list price"
-        + (
-            f", was {words.ratio(earlier)}"
-            if (earlier := ratio_in(before, "waste_usd", "cost_usd")) is not None
-            else ""
-        ),
+        _wasted_share(now, before),
         course_of(course["waste_usd"].fillna(0)),
         data.definition("costs_daily.waste_usd") + " " + data.definition_of("wasted_jobs"),
     )
+
+
+def _wasted_share(now: pd.Series, before: pd.Series) -> str:
+    """Say which part of the list price was wasted, and which part before; of a list price of nothing there is none."""
+    share, earlier = (ratio_in(row, "waste_usd", "cost_usd") for row in (now, before))
+    if share is None:
+        return "nothing has a list price" if pd.isna(now["cost_usd"]) else "every job with a price was free of charge"
+    return f"{words.ratio(share)} of the list price" + (f", was {words.ratio(earlier)}" if earlier is not None else "")
 
 
 def _bill_cards(scope: Scope) -> list[Card]:

@@ -41,6 +41,13 @@ def draw_over_time(scope: Scope) -> None:
     ):
         unit = switch("Per", "per", questions.UNITS)
         frame = questions.over_time(scope, unit).set_index("bucket").reindex(buckets(scope.period, unit))
+        if not frame["cost_usd"].fillna(0).sum():
+            st.caption(
+                "No job of the period has a price."
+                if frame["cost_usd"].isna().all()
+                else "Every job of the period with a price was free of charge, so there is nothing to draw."
+            )
+            return
         draw(
             figures.costs_over_time(frame, unit),
             f"Stacked bars of the list price of each {unit.lower()}: what was not wasted, and what was",

@@ -135,22 +135,22 @@ def _draw_runner(scope: Scope) -> None:
             st.caption(f"No job on {words.plain(runner)} has a known cost, so there is nothing to compare.")
             return
         st.markdown(sentence(chosen.iloc[0], runner, speed))
-        st.caption(_assumption(book, runner, replacement, SPEEDS[speed]))
+        st.caption(_assumption(book, chosen.iloc[0], runner, SPEEDS[speed]))
         with st.expander("Every runner of the price book"):
             _draw_replacements(frame.merge(book, on=["sku", "kind"]))
 
 
-def _assumption(book: pd.DataFrame, runner: str, replacement: str, factor: float) -> str:
-    """Say what the comparison rests on, and how long jobs may take for it to pay."""
+def _assumption(book: pd.DataFrame, row: pd.Series, runner: str, factor: float) -> str:
+    """Say what the comparison rests on, and how long jobs may take for it to pay; what is free cannot be cheaper."""
     prices = book.set_index("sku")["usd_per_minute"]
-    now, then = prices.get(runner), prices.get(replacement)
+    now, then = prices.get(runner), prices.get(row["sku"])
     said = (
         "This assumes that a job takes as long on the other runner, which is exact only if it does."
         if factor == 1
         else "This assumes that every job's duration changes by the same factor, before it is rounded up."
     )
     said += " Nothing here measures whether the jobs would run there at all."
-    if now and then and runner != replacement:
+    if now and then and runner != row["sku"] and row["cost_usd"] > 0:
         said += (
             f" At today's prices, {now:g} and {then:g}{words.NBSP}USD a minute, it pays while jobs take less than "
             f"{words.ratio(now / then)} of the time they take now, rounding aside."
@@ -211,10 +211,10 @@ def spared(frame: pd.DataFrame) -> list[str]:
 
 def _spared(measure: Measure, row: pd.Series, whole: float) -> str:
     share = f"{words.ratio(row['cost_usd'] / whole)}, " if whole and pd.notna(row["cost_usd"]) else ""
+    spent = f"{words.minutes(row['billed_minutes'])} of {words.counted(row['job_count'], 'job')}"
     lacking = (
         f", {words.count(row['unpriced_count'])} of them not priced and not in it" if row["unpriced_count"] else ""
     )
     return (
-        f"**{measure.name}**: {measure.bound} **{words.usd(row['cost_usd'])}** "
-        f"({share}{words.counted(row['job_count'], 'job')}{lacking}). {measure.why}"
+        f"**{measure.name}**: {measure.bound} **{words.usd(row['cost_usd'])}** ({share}{spent}{lacking}). {measure.why}"
     )

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from dashboards import data
-from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in, sample_in
+from dashboards.cards import Card, Change, change, course_of, is_enough, number_in, ratio_in
 from dashboards.days import DayScope, ratio_change
 from dashboards.flakiness import questions
 from phoenix_metrics import words
@@ -68,13 +68,13 @@ def _time_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
 
 
 def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
-    lost = _lost(now, "lost_usd")
+    lost, chance = _lost(now, "lost_usd"), number_in(now, "chance_count")
     unpriced = number_in(now, "unpriced_count")
     return Card(
         "Money lost to flakes",
         words.usd(lost),
         change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=True, is_more_better=None),
-        sample_in(now, "chance_count", "failed job")
+        (words.sample(chance, "failed job") if chance else words.counted(0, "failed job"))
         + (f"; {words.count(unpriced)} without a price" if unpriced else ""),
         course_of(days["lost_usd"].astype(float).fillna(0)),
         data.definition("job_flakes.lost_usd")
@@ -100,10 +100,15 @@ def _subjects_card(scope: DayScope) -> Card:
 
 
 def _lost(totals: pd.Series, column: str) -> float | None:
-    """Return what was lost: 0 where nothing failed by chance, None where that has no price or runs are not known."""
+    """Return what was lost: 0 where nothing failed by chance, None where that has no price or is not known.
+
+    It is not known without runs, nor where runs were flaky, but which of their jobs failed by chance cannot be said.
+    """
     if not number_in(totals, "decided_count"):
         return None
-    return totals[column] if number_in(totals, "chance_count") else 0.0
+    if number_in(totals, "chance_count"):
+        return totals[column]
+    return None if number_in(totals, "flaky_count") else 0.0
 
 
 def _is_enough(now: pd.Series, before: pd.Series) -> bool:

@@ -23,8 +23,8 @@ _RANKED = (
 
 
 def draw_jobs(scope: DayScope) -> None:
-    """Draw the flakiest jobs."""
-    _draw_ranking("Job", subjects.jobs, scope, data.definition_of("flaky_jobs"), _say_no_job)
+    """Draw the flakiest jobs, and say of how many flaky runs it is not known which of their jobs it was."""
+    _draw_ranking("Job", subjects.jobs, scope, data.definition_of("flaky_jobs"), _say_no_job, more=_unplaced)
 
 
 def draw_tests(scope: DayScope) -> None:
@@ -35,7 +35,13 @@ def draw_tests(scope: DayScope) -> None:
 def ranking(frame: pd.DataFrame, noun: str, scope: DayScope) -> str:
     """Return rows of flaky jobs or tests in HTML, their intervals on one scale."""
     most = scale(frame)
-    heads = (noun, axis("Flaky at, 95 % interval", "0", f"{most:.0%}"), "Evidence", "Last and first seen", "Lost")
+    heads = (
+        noun,
+        axis("Flaky at, 95 % interval", "0", f"{most * 100:.0f}{words.NBSP}%"),
+        "Evidence",
+        "Last and first seen",
+        "Lost",
+    )
     return listing(heads, [_row(row, most, scope) for _, row in frame.iterrows()])
 
 
@@ -51,6 +57,8 @@ def _draw_ranking(
     scope: DayScope,
     meaning: str,
     say_nothing: Callable[[DayScope], None],
+    *,
+    more: Callable[[DayScope], str] = lambda _: "",
 ) -> None:
     with panel(f"Flakiest {noun.lower()}s", _RANKED + meaning):
         frame = asked(scope)
@@ -59,6 +67,8 @@ def _draw_ranking(
             say_nothing(scope)
         else:
             st.html(ranking(active.head(SHOWN), noun, scope))
+        if said := more(scope):
+            st.markdown(said)
         st.caption(_others(frame, active, noun.lower()))
         if not frame.empty:
             with st.expander(f"All {words.counted(len(frame), noun.lower())} with evidence"):
@@ -98,7 +108,7 @@ def _others(frame: pd.DataFrame, active: pd.DataFrame, noun: str) -> str:
     suspected = int((~frame["is_healed"] & ~frame["level"].isin(subjects.PROVEN)).sum())
     told = [
         f"the first {SHOWN} of {words.counted(len(active), noun)} proven flaky" if len(active) > SHOWN else "",
-        f"{words.counted(suspected, noun)} more suspected, by evidence that counts in no rate" if suspected else "",
+        f"{words.counted(suspected, noun)} suspected, by evidence that counts in no rate" if suspected else "",
         f"{words.counted(int(frame['is_healed'].sum()), noun)} healed" if frame["is_healed"].any() else "",
     ]
     said = "; ".join(filter(None, told))
@@ -108,10 +118,21 @@ def _others(frame: pd.DataFrame, active: pd.DataFrame, noun: str) -> str:
 
 
 def _say_no_job(scope: DayScope) -> None:
-    if questions.has_jobs(scope):
-        st.markdown(":green[✓] No job failed and passed on one commit in the last 30 days of data.")
-    else:
+    if not questions.has_jobs(scope):
         st.markdown("Nothing can be said of jobs: none of the last 30 days of data is known.")
+    elif not questions.unplaced_count(scope):
+        st.markdown(":green[✓] No job failed and passed on one commit in the last 30 days of data.")
+
+
+def _unplaced(scope: DayScope) -> str:
+    """Say how many runs were flaky without a job that is known to be, "" if none was."""
+    count = questions.unplaced_count(scope)
+    if not count:
+        return ""
+    return (
+        f"? {words.counted(count, 'run')} of the last 30 days of data failed and passed when run again, but of none "
+        "of their jobs both are known, so which one is flaky cannot be said."
+    )
 
 
 def _say_no_test(scope: DayScope) -> None:

@@ -75,11 +75,11 @@ def draw_workflows(scope: DayScope) -> None:
             frame.assign(page=pages, cost=[_cost(row) for _, row in frame.iterrows()]),
             {
                 "page": st.column_config.LinkColumn("Workflow", width="medium", alignment="left"),
+                "lost_seconds": number("Time lost", data.definition("run_flakes.lost_seconds")),
+                "cost": number("Cost", data.definition("run_flakes.lost_usd")),
                 "flaky_ratio": number("Flaky runs", data.definition("workflow_daily.flaky_count")),
                 "decided_count": number("Runs", "Runs that succeeded or failed: what the share rests on."),
                 "attempt_count": number("Attempts by chance", data.definition_of("run_flakes")),
-                "lost_seconds": number("Time lost", data.definition("run_flakes.lost_seconds")),
-                "cost": number("Cost", data.definition("run_flakes.lost_usd")),
             },
             {
                 "page": dict(zip(pages, names, strict=True)).get,
@@ -170,5 +170,5 @@ def _when(label: str, column: str) -> object:
 
 
 def _cost(row: pd.Series) -> str:
-    without = f", {words.count(row['unpriced_count'])} without a price" if row["unpriced_count"] else ""
+    without = f", {words.counted(row['unpriced_count'], 'attempt')} not priced" if row["unpriced_count"] else ""
     return words.usd(row["lost_usd"]) + without

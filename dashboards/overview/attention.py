@@ -50,13 +50,23 @@ def draw_attention() -> None:
     with st.container(border=True, gap="xsmall", key="attention"):
         st.header("What needs attention now", help=rule)
         if not failing:
-            st.markdown(
-                f":green[✓] No workflow failed in more than {limit} of its runs in the last hour or day, "
-                f"where it had at least {min_runs}."
-            )
+            st.markdown(calm_sentence(questions.judged_count(min_runs), limit, min_runs))
         _draw_notices(failing, ":red[✗]")
         _draw_notices(alert_notices(questions.open_alerts()), ":red[▲]")
         _draw_notices(source_notices(data.health()), ":orange[▲]")
+
+
+def calm_sentence(judged_count: int, limit: str, min_runs: int) -> str:
+    """Say that no workflow fails too often, or that none has run often enough for that to be known."""
+    if not judged_count:
+        return (
+            f"? No workflow had {min_runs} runs in the last hour or day that succeeded or failed, so none is judged by "
+            "how many of them failed."
+        )
+    return (
+        f":green[✓] No workflow failed in more than {limit} of its runs in the last hour or day, where it had at least "
+        f"{min_runs}: {counted(judged_count, 'workflow')} had."
+    )
 
 
 def failing_notices(windows: pd.DataFrame) -> list[Notice]:

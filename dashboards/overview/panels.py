@@ -18,7 +18,7 @@ def draw_commits(scope: Scope) -> None:
         "Last commits on the default branch",
         f"Up to {LAST_COMMITS} commits of the period, oldest first, with their runs of the event {event}. A commit "
         "failed if any of its runs did, by final attempts; the height is the longest run's duration. The sign above a "
-        "bar says how it ended and leads to that run on GitHub.",
+        "bar says how it ended and leads to that run on GitHub; on a narrow page what succeeded has none.",
     ):
         commits = questions.commits(scope, LAST_COMMITS)
         if commits.empty:
@@ -39,8 +39,16 @@ def draw_cost(scope: Scope) -> None:
     ):
         course = over_time(scope)
         if not course["cost_usd"].fillna(0).sum():
-            st.caption("No job of these runs has a price, or none of them costs anything.")
+            is_free = not course["unpriced_count"].fillna(0).sum()
+            st.caption(
+                "Every job of these runs was free of charge."
+                if is_free
+                else "No job of these runs has a price, or those that have one were free of charge."
+            )
             return
-        draw(figures.cost_over_time(course), f"Stacked bars of useful and of wasted cost per {scope.period.unit}")
+        draw(
+            figures.cost_over_time(course),
+            f"Stacked bars of cost that was not wasted and that was, per {scope.period.unit}",
+        )
         chosen = {"repository": scope.repository, "team": scope.team}
         draw_link("Where it goes", "cost", **{name: value for name, value in chosen.items() if value})

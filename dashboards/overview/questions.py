@@ -23,6 +23,19 @@ def failing_workflows(ratio: float, min_runs: int) -> pd.DataFrame:
     )
 
 
+def judged_count(min_runs: int) -> int:
+    """Return how many workflows had enough runs in the last hour or day to be judged by how many of them failed."""
+    frame = ask(
+        """
+        select count(distinct (repository, workflow)) as workflow_count
+        from marts.workflow_windows
+        where time_window in ('1h', '24h') and run_count >= $min_runs
+        """,
+        {"min_runs": min_runs},
+    )
+    return int(frame["workflow_count"].iloc[0])
+
+
 def open_alerts() -> pd.DataFrame:
     """Return the alerts that fire, the gravest and oldest first; those of failing workflows and of sources aside.
 

@@ -104,7 +104,6 @@ def _over_time(groups: list[pd.DataFrame]) -> go.Figure:
         )
     for target in sorted({row for rows in groups for row in rows["target_ratio"].dropna().unique()}):
         figure.add_hline(y=target, line={"color": charts.GREY, "width": 1, "dash": "dot"})
-    figure.update_xaxes(tickformatstops=charts.TIMES)
     figure.update_yaxes(tickformat=".1%")
     return charts.finished(figure, height=240, unified=False)
 

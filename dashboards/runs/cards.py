@@ -129,18 +129,25 @@ def lost_card(figures: Figures) -> Card:
 def cost_card(figures: Figures) -> Card:
     """Return what the jobs cost at list price, the share of it that was wasted, and how many have no price."""
     now, before = (row["cost_usd"] if _is_priced(row) else None for row in (figures.now, figures.before))
-    unpriced = number_in(figures.now, "unpriced_count")
     return Card(
         "Cost",
         words.usd(now),
         change(now, before, words.usd, words.usd, is_firm=True, is_more_better=None),
-        f"{words.ratio(ratio_in(figures.now, 'waste_usd', 'cost_usd'))} wasted; "
-        + (f"{words.counted(unpriced, 'job')} without a price" if unpriced else "every job has a price"),
+        _priced(figures.now),
         course_of(figures.course["cost_usd"]),
         data.definition("workflow_runs.cost_usd")
         + " List price, before discounts and what a plan includes. Wasted: "
         + data.definition("workflow_runs.waste_usd"),
     )
+
+
+def _priced(row: pd.Series) -> str:
+    """Say which part of the cost was wasted, and how many jobs have no price; of what is free there is no part."""
+    unpriced, wasted = number_in(row, "unpriced_count"), ratio_in(row, "waste_usd", "cost_usd")
+    if wasted is None and not unpriced:
+        return "every job was free of charge"
+    missing = f"{words.counted(unpriced, 'job')} without a price" if unpriced else "every job has a price"
+    return missing if wasted is None else f"{words.ratio(wasted)} wasted; {missing}"
 
 
 def _is_priced(row: pd.Series) -> bool:

@@ -83,7 +83,7 @@ def outcomes_over_time(frame: pd.DataFrame) -> go.Figure:
 def run_bars(frame: pd.DataFrame) -> go.Figure:
     """Draw one bar for each run, oldest first: its height is the duration, its sign links to the run on GitHub."""
     figure = outcome_bars(frame, [_run_hover(run) for run in frame.itertuples()])
-    step = max(len(frame) // 10, 1)
+    step = max(len(frame) // 5, 1)  # a narrow page has room for six numbers
     ticks = list(range(0, len(frame), step))
     labels = [f"#{count(number).replace(',', '')}" for number in frame["run_number"].iloc[ticks]]
     figure.update_xaxes(tickvals=ticks, ticktext=labels, title="run number")

@@ -63,7 +63,7 @@ def draw_last_runs(scope: Scope) -> None:
     with panel(
         "Last runs on the default branch",
         f"Up to {LAST_RUNS} runs of the period, oldest first. The height is the duration. The sign above a bar says "
-        "how the run ended and leads to it on GitHub.",
+        "how the run ended and leads to it on GitHub; on a narrow page what succeeded has none.",
     ):
         runs = questions.recent_runs(replace(scope, default_branch_only=True), LAST_RUNS)
         if runs.empty:

@@ -26,11 +26,11 @@ def _draw_worst(scope: Scope, frame: pd.DataFrame) -> None:
         frame.head(WORST_WORKFLOWS),
         {
             "page": st.column_config.LinkColumn("Workflow", width="medium", alignment="left"),
+            "lost_seconds": number("Time lost", data.definition("workflow_daily.lost_seconds")),
+            "lost_share": number("Of all lost", "Its part of the time that all workflows lost."),
             "failure_ratio": number("Failure ratio", _FAILURES),
             "decided_count": number("Runs", "Runs that succeeded or failed: what the failure ratio rests on."),
             "duration_p95": number("Duration, p95", P95_NOTE),
-            "lost_seconds": number("Time lost", data.definition("workflow_daily.lost_seconds")),
-            "lost_share": number("Of all lost", "Its part of the time that all workflows lost."),
             "trend": st.column_config.BarChartColumn(
                 f"Lost per {scope.period.unit}", help="Each row has its own scale.", width="medium", y_min=0
             ),

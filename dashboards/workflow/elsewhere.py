@@ -31,9 +31,10 @@ def flaky_sentence(frame: pd.DataFrame) -> str:
     """Return in a sentence which jobs fail by chance; healed ones and mere suspicions are counted apart."""
     proven = frame[frame["level"].isin(PROOFS) & ~frame["is_healed"]]
     others = len(frame) - len(proven)
-    rest = f" {words.counted(others, 'more job')} healed or only suspected." if others else ""
     if proven.empty:
+        rest = f" {words.counted(others, 'job')} healed or only suspected." if others else ""
         return f"**Flaky jobs:** none proven in the last 30 days.{rest}"
+    rest = f" {words.counted(others, 'more job')} healed or only suspected." if others else ""
     worst = proven.iloc[0]
     span = words.between(words.ratio(worst["ratio_low"]), words.ratio(worst["ratio_high"]))
     few = f", fewer than {words.FEW}" if worst["observation_count"] < words.FEW else ""
@@ -51,6 +52,8 @@ def cost_sentence(cost: pd.Series) -> str:
     if pd.isna(cost["cost_usd"]):
         return f"**Cost:** not known: none of {words.counted(cost['job_count'], 'job')} has a known price."
     unpriced = cost["unpriced_count"]
+    if not cost["cost_usd"] and not unpriced:
+        return "**Cost:** nothing in this time range: every job, of all branches and events, was free of charge."
     missing = f" {words.counted(unpriced, 'job')} without a known price not included." if unpriced else ""
     share = f" ({words.ratio(float(cost['waste_usd'] / cost['cost_usd']))})" if cost["cost_usd"] > 0 else ""
     return (

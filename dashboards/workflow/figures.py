@@ -43,7 +43,8 @@ PATH = "#b86e00"
 ZEBRA = "rgba(128, 140, 150, 0.09)"
 PALE_BELOW = 60.0  # seconds of queue: where no job waits longer, no hour looks dark
 HEAT_ROW = 64  # pixels: a line of text and the hours of a kind of runner below it
-HEAT = [[0, "rgba(59, 142, 165, 0.10)"], [0.25, "#8fc3d1"], [0.6, "#3b8ea5"], [1, "#173f52"]]
+# The longer the stronger, on a light and on a dark page.
+HEAT = [[0, "rgba(59, 142, 165, 0.15)"], [0.25, "rgba(59, 142, 165, 0.6)"], [1, "rgba(59, 142, 165, 1)"]]
 
 
 def duration_bands(frame: pd.DataFrame, changes: pd.DataFrame) -> go.Figure:
@@ -60,7 +61,7 @@ def duration_bands(frame: pd.DataFrame, changes: pd.DataFrame) -> go.Figure:
         ]
         figure.add_trace(line(frame.index, frame[column], name, color, hover, dash=dash, hollow=few))
     axis = duration_axis(_with_room(frame[list(PERCENTILES)].max().max(), changes))
-    _mark_changes(figure, changes, top=axis["range"][1])
+    _mark_changes(figure, changes, top=axis["range"][1], middle=frame.index[len(frame) // 2])
     figure.update_yaxes(**axis)
     return finished(figure, height=340)
 
@@ -79,13 +80,11 @@ def distribution(bins: pd.DataFrame, width: int, last: int, marks: dict[str, flo
             figure.data[-1].hovertemplate = f"%{{hovertext}}<br>{share.name}: <b>%{{y}}</b><extra></extra>"
     most = (rows["success_count"] + rows["failure_count"]).max()
     end = (last + 1) * width
-    for level, (name, seconds) in enumerate(marks.items()):
-        is_left = level == 0 and seconds > end * 0.3
-        _mark_percentile(figure, name, min(seconds, end), duration(seconds), 1.0 - 0.1 * level, is_left=is_left)
-    axis = duration_axis(end / 1.12)
+    for name, seconds in marks.items():
+        figure.add_trace(_percentile(name, min(seconds, end), duration(seconds), float(most) * 1.08))
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(**axis, title="duration")
-    figure.update_yaxes(title="runs", **count_axis(most * 1.3, ticks=5))
+    figure.update_xaxes(**duration_axis(end / 1.12), title="duration")
+    figure.update_yaxes(title="runs", **count_axis(most, ticks=5))
     return finished(figure, height=300, unified=False).update_layout(bargap=0.08)
 
 
@@ -174,8 +173,11 @@ def _with_room(longest: float | None, changes: pd.DataFrame) -> float | None:
     return longest if changes.empty or longest is None or pd.isna(longest) else longest * 1.15
 
 
-def _mark_changes(figure: go.Figure, changes: pd.DataFrame, top: float) -> None:
-    """Mark the moments of change with a line, a sign and how much, at heights that keep neighbours apart."""
+def _mark_changes(figure: go.Figure, changes: pd.DataFrame, top: float, middle: pd.Timestamp) -> None:
+    """Mark the moments of change with a line, a sign and how much, at heights that keep neighbours apart.
+
+    The words stand on the side of the middle, where they have room.
+    """
     if changes.empty:
         return
     heights = [top * (0.96 - 0.08 * (index % 3)) for index in range(len(changes))]
@@ -192,8 +194,8 @@ def _mark_changes(figure: go.Figure, changes: pd.DataFrame, top: float) -> None:
                 "size": 11,
                 "color": PATH,
             },
-            text=[f" {change_text(change)}" for change in changes.itertuples()],
-            textposition="middle right",
+            text=[f" {change_text(change)} " for change in changes.itertuples()],
+            textposition=["middle left" if at > middle else "middle right" for at in changes["changed_at"]],
             hovertext=[_change_hover(change) for change in changes.itertuples()],
             hovertemplate="%{hovertext}<extra></extra>",
         )
@@ -217,12 +219,16 @@ def _bin_names(rows: pd.DataFrame, width: int, last: int) -> list[str]:
     return [*names[:last], f"{duration(last * width)} and longer"]
 
 
-def _mark_percentile(figure: go.Figure, name: str, at: float, text: str, height: float, *, is_left: bool) -> None:
+def _percentile(name: str, at: float, text: str, top: float) -> go.Scatter:
+    """Return an upright line whose value stands in the legend, where it cannot run into its neighbours."""
     color, dash = next((color, dash) for title, color, dash in PERCENTILES.values() if title == name)
-    figure.add_vline(x=at, line={"color": color, "width": 2, "dash": dash})
-    side = "right" if is_left else "left"
-    figure.add_annotation(
-        x=at, y=height, yref="paper", text=f" {name} {text} ", showarrow=False, xanchor=side, yanchor="top"
+    return go.Scatter(
+        x=[at, at],
+        y=[0, top],
+        name=f"{name} {text}",
+        mode="lines",
+        line={"color": color, "width": 2, "dash": dash},
+        hoverinfo="skip",
     )
 
 

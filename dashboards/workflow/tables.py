@@ -43,13 +43,13 @@ def draw_changes(changes: pd.DataFrame) -> None:
     draw(
         shown,
         {
+            "what": st.column_config.TextColumn("What", width=172, help=data.definition("duration_changes.job")),
+            "change": st.column_config.TextColumn(
+                "Change (95 % interval)", help=data.definition("duration_changes.ratio"), width=188
+            ),
+            "measure": st.column_config.TextColumn("Of its", help=data.definition("duration_changes.measure")),
             "changed_at": st.column_config.Column(
                 "When", help=f"{data.definition('duration_changes.changed_at')} {clock.note()}", width="medium"
-            ),
-            "what": st.column_config.TextColumn("What", width="medium", help=data.definition("duration_changes.job")),
-            "measure": st.column_config.TextColumn("Of it", help=data.definition("duration_changes.measure")),
-            "change": st.column_config.TextColumn(
-                "Change (95 % interval)", help=data.definition("duration_changes.ratio"), width="medium"
             ),
             "level": st.column_config.TextColumn(
                 "Median, before → after",
@@ -137,6 +137,7 @@ def draw_jobs(scope: Scope) -> None:
             questions.job_summary(scope),
             {
                 "job": st.column_config.TextColumn("Job", width="medium", help=data.definition("jobs.job_base")),
+                "job_seconds": number("Total time", data.definition("job_daily.job_seconds")),
                 "failure_ratio": number("Failure ratio", _FAILURES),
                 "decided_count": number(
                     "Executions", "Executions that succeeded or failed, those of re-runs included."
@@ -144,7 +145,6 @@ def draw_jobs(scope: Scope) -> None:
                 "duration_p50": number("Duration, median", data.definition("jobs.duration_seconds")),
                 "duration_p95": number("p95", P95_NOTE),
                 "queue_p95": number("Queue time, p95", data.definition("jobs.queue_seconds") + FEW_NOTE),
-                "job_seconds": number("Total time", data.definition("job_daily.job_seconds")),
             },
             {
                 "failure_ratio": words.ratio,
@@ -170,12 +170,12 @@ def draw_steps(scope: Scope) -> None:
         draw(
             frame,
             {
-                "step": st.column_config.TextColumn("Step", width="medium"),
+                "step": st.column_config.TextColumn("Step", width=150),
                 "job": st.column_config.TextColumn("Job"),
+                "step_seconds": number("Total time", "Time of all executions."),
                 "duration_count": number("Executions", "Executions of the step that took any time."),
                 "duration_p50": number("Duration, median", data.definition("steps.duration_seconds")),
                 "duration_p95": number("p95", P95_NOTE),
-                "step_seconds": number("Total time", "Time of all executions."),
             },
             {
                 "duration_count": words.count,
@@ -214,14 +214,14 @@ _RUN_FORMATS = {
 def _run_columns() -> dict[str, object]:
     return {
         "html_url": st.column_config.LinkColumn("Run", width="small", alignment="left"),
+        "outcome": st.column_config.TextColumn("Outcome", width="small"),
+        "duration_seconds": number("Duration", data.definition("workflow_runs.duration_seconds")),
         "jobs": st.column_config.LinkColumn(
             "Jobs", display_text="show", width="small", alignment="left", help="This page with the jobs of that run."
         ),
         "created_at": st.column_config.Column(
             "Created", help=f"{data.definition('workflow_runs.created_at')} {clock.note()}", width="medium"
         ),
-        "outcome": st.column_config.TextColumn("Outcome", width="small"),
-        "duration_seconds": number("Duration", data.definition("workflow_runs.duration_seconds")),
         "queue_seconds": number("Longest queue", data.definition("workflow_runs.queue_seconds")),
         "run_attempt": number("Attempts", data.definition("workflow_runs.run_attempt")),
         "first_attempt": st.column_config.LinkColumn("First attempt", display_text="attempt 1", alignment="left"),

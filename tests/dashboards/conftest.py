@@ -40,6 +40,7 @@ class Attempt:
     conclusion: str
     minutes: float = 10
     queue_seconds: int = 5
+    job: str = "test (3.12)"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ def _payloads(run_id: int, run: Run, now: datetime) -> Iterator[tuple[dict[str, 
                 "id": run_id * 10 + number,
                 "run_id": run_id,
                 "run_attempt": number,
-                "name": "test (3.12)",
+                "name": attempt.job,
                 "status": "completed",
                 "conclusion": attempt.conclusion,
                 "created_at": _text(started),

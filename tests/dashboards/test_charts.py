@@ -133,6 +133,23 @@ def test_durations_in_words(seconds: float | None, text: str) -> None:
     assert words.duration(seconds).replace(words.NBSP, " ") == text
 
 
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (None, "–"),  # noqa: RUF001
+        (0.1 + 0.2 - 0.3, "0.00 USD"),
+        (0.3 - 0.1 - 0.2, "0.00 USD"),
+        (0.000001, "under 0.01 USD"),
+        (0.342, "0.34 USD"),
+        (-1.5, "−1.50 USD"),  # noqa: RUF001
+        (1204.4, "1,204 USD"),
+    ],
+)
+def test_amounts_in_words(amount: float | None, text: str) -> None:
+    """What binary sums of prices leave is no amount; a millionth of a dollar is one."""
+    assert words.usd(amount).replace(words.NBSP, " ") == text
+
+
 def test_text_from_outside_is_no_markdown() -> None:
     """Names and notes from a source cannot format the page or place links and colours in it."""
     assert words.plain("a [link](http://x) :red[b]") == r"a \[link\]\(http\://x\) \:red\[b\]"

@@ -336,6 +336,26 @@ def test_what_is_missing_is_said(visit: Visit, tmp_path: Path) -> None:
     assert list(frame["unpriced_reason"]) == ["unknown_label"]
 
 
+def test_what_is_free_is_said_in_words(visit: Visit, tmp_path: Path) -> None:
+    """Where every job was free of charge, the page says so: no axes without bars, no share and no saving of nothing."""
+    free = tuple(
+        run
+        for run in spending.runs()
+        if run.repository == LIB and {job.label for job in run.attempts[0]} == {spending.LINUX}
+    )
+    spending.publish(tmp_path, free, datetime.now(UTC), rules=NO_RULES)
+    app = visit(tmp_path, "cost")
+    assert shown(app)["List price"] == words.usd(0)
+    said = text(app)
+    assert said.count("very job with a price was free of charge") == 1
+    assert "Every job of the period with a price was free of charge, so there is nothing to draw." in said
+    assert "it pays while" not in said
+    assert not app.get("plotly_chart")
+    overview = text(visit(tmp_path))
+    assert "every job was free of charge" in overview
+    assert "Every job of these runs was free of charge." in overview
+
+
 def test_bill_by_month_is_not_spread_over_days(visit: Visit, tmp_path: Path) -> None:
     """A bill that names only months is shown as it is, has no card, and says that filters do not narrow it."""
     now = datetime.now(UTC)

@@ -1,7 +1,7 @@
 """The Flakiness page on a story whose flakes are known."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import ceil
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,7 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboards.flakiness import figures, ranking, subjects
 from phoenix_metrics import words
-from tests.dashboards.conftest import Organisation, publish
+from tests.dashboards.conftest import Attempt, Organisation, publish
+from tests.dashboards.conftest import Run as WholeRun
 from tests.dashboards.stories import current, executed, links, listing
 from tests.dashboards.test_pages import address, shown, text
 from tests.report.story import DOCS, SHOP, Job, Run, is_shaky, is_tested, story
@@ -103,7 +104,7 @@ def test_intervals_are_drawn_to_scale(page: AppTest, runs: list[Run]) -> None:
     bar = ElementTree.fromstring(table).find(".//i")
     decided = commits(runs, "build")
     found = binomtest(2, decided).proportion_ci(method="wilson")
-    assert "<span>10%</span>" in table
+    assert f"<span>10{words.NBSP}%</span>" in table
     assert bar.attrib["style"].startswith(
         f"left: {100 * found.low / 0.1:.2f}%; width: calc({100 * found.high / 0.1:.2f}%"
     )
@@ -141,6 +142,17 @@ def test_filters_narrow_everything(visit: Visit, story_home: Path) -> None:
     assert "No job failed and passed on one commit" in text(app)
     assert "Which tests are flaky cannot be said" in text(app)
     assert not app.dataframe
+
+
+def test_flaky_runs_without_a_flaky_job_are_no_calm(visit: Visit, tmp_path: Path) -> None:
+    """Where a run was flaky but none of its jobs is known to have failed and passed, the page says so, and no calm."""
+    renamed = (Attempt("failure", job="test (old)"), Attempt("success", job="test (new)"))
+    publish(tmp_path, Organisation((WholeRun(timedelta(hours=5), renamed),)), datetime.now(UTC))
+    app = visit(tmp_path, "flakiness")
+    said = text(app)
+    assert "? 1 run of the last 30 days of data failed and passed when run again, but of none of their jobs" in said
+    assert "No job failed and passed" not in said
+    assert [shown(app)[f"{name} lost to flakes"] for name in ("Time", "Money")] == [words.NOTHING] * 2
 
 
 def test_unknown_choice_is_said(visit: Visit, story_home: Path) -> None:

@@ -72,6 +72,27 @@ def test_bars_have_signs_that_lead_to_the_run() -> None:
     assert "3 runs, 1 failed, 1 running<br>longest 10 min<br>26 Nov 2026 05:00 UTC" in hover
 
 
+def test_days_stand_below_their_first_commit() -> None:
+    """Below the bars each day stands once, below its first commit that is not too near to the day before."""
+    days = [19] * 4 + [20] + [23] * 9
+    frame = pd.DataFrame(
+        {
+            "repository": SHOP,
+            "head_sha": [f"{number:040x}" for number in range(len(days))],
+            "title": "Mend",
+            "outcome": "success",
+            "run_count": 1,
+            "failure_count": 0,
+            "open_count": 0,
+            "duration_seconds": 600.0,
+            "created_at": [pd.Timestamp(2026, 11, day, 5) for day in days],
+            "html_url": None,
+        }
+    )
+    axis = figures.commit_bars(frame).layout.xaxis
+    assert dict(zip(axis.tickvals, axis.ticktext, strict=True)) == {0: "19 Nov", 4: "20 Nov", 6: "23 Nov"}
+
+
 def test_alerts_lead_to_their_pages() -> None:
     """An alert is its own words; a link leads to the page of its workflow, service or budget, or to all alerts."""
     nothing = dict.fromkeys(("repository", "workflow", "service", "environment", "budget"))

@@ -165,8 +165,20 @@ def test_attention_names_sources_in_trouble(visit: Visit, tmp_path: Path) -> Non
 
 def test_calm_page_says_so(visit: Visit, tmp_path: Path) -> None:
     """With nothing wrong the page says that nothing is, in one sentence."""
-    publish(tmp_path, Organisation((Run(timedelta(days=2), (Attempt("success"),)),)), datetime.now(UTC))
-    assert "No workflow failed in more than 10.0 % of its runs" in text(visit(tmp_path))
+    runs = tuple(Run(timedelta(hours=number), (Attempt("success"),)) for number in range(1, 21))
+    publish(tmp_path, Organisation(runs), datetime.now(UTC))
+    page = text(visit(tmp_path))
+    assert "✓] No workflow failed in more than 10.0 % of its runs" in page
+    assert "where it had at least 20: 1 workflow had." in page
+
+
+def test_too_few_runs_are_no_calm(visit: Visit, tmp_path: Path) -> None:
+    """Where no workflow ran often enough to be judged, nothing says that all is well, however many runs failed."""
+    runs = tuple(Run(timedelta(hours=number), (Attempt("failure"),)) for number in range(1, 20))
+    publish(tmp_path, Organisation(runs), datetime.now(UTC))
+    page = text(visit(tmp_path))
+    assert "? No workflow had 20 runs in the last hour or day that succeeded or failed" in page
+    assert "No workflow failed" not in page
 
 
 def test_no_snapshot_says_what_to_run(visit: Visit, tmp_path: Path) -> None:

@@ -19,13 +19,16 @@ def walk(app: AppTest) -> list[str]:
 
 
 def test_the_demo_is_walked_page_by_page(visit: Visit, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the demo organisation is measured, each page is a step of the walk, in the order of the navigation."""
+    """Where the demo organisation is measured, each page is a step of the walk, in the order of the navigation.
+
+    The overview is reached without a name: by one Streamlit says that there is no such page.
+    """
     assert walk(visit(home)) == []
     monkeypatch.setenv("PHOENIX_DEMO_PORT", "8991")
     monkeypatch.setenv("PHOENIX_GITHUB_API_URL", "http://127.0.0.1:8991")
     app = AppTest.from_file(str(APP), default_timeout=60).run()
     assert not app.exception
-    assert walk(app) == list(PAGES)
+    assert walk(app) == [".", *PAGES[1:]]
 
 
 def test_another_server_is_no_demo(visit: Visit, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
