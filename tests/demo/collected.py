@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -188,7 +188,12 @@ def _time(at: int) -> datetime:
 
 @contextmanager
 def serving(
-    seed: int, clock: Clock, *, days: int = DAYS + 2, pace: float = PACE, repositories: int = REPOSITORIES
+    seed: int,
+    clock: Callable[[], datetime],
+    *,
+    days: int = DAYS + 2,
+    pace: float = PACE,
+    repositories: int = REPOSITORIES,
 ) -> Iterator[str]:
     """Serve a history whose answers carry the date of its own clock."""
     application = app(seed=seed, days=days, pace=pace, repositories=repositories, clock=clock)
@@ -208,7 +213,7 @@ def serving(
         thread.join()
 
 
-def _dated(application: ASGIApp, clock: Clock) -> ASGIApp:
+def _dated(application: ASGIApp, clock: Callable[[], datetime]) -> ASGIApp:
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_dated(message: Message) -> None:
             if message["type"] == "http.response.start":
