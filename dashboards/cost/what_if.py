@@ -102,7 +102,7 @@ def sentence(row: pd.Series, runner: str, speed: str) -> str:
     said = f"{jobs}{words.minutes(row['billed_minutes'])}. "
     if pd.isna(changed):
         return f"{said}On {words.plain(row['sku'])} it is not known: a price is missing on some day of the period."
-    moved = now - changed
+    moved = round(now, 2) - round(changed, 2)  # of what is shown
     difference = words.usd(abs(moved))
     share = f" ({words.ratio(abs(moved) / now)})" if now else ""
     verdict = "the same" if difference == words.usd(0) else f"{difference} {'less' if moved > 0 else 'more'}{share}"

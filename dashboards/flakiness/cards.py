@@ -41,14 +41,18 @@ def _share_card(now: pd.Series, days: pd.DataFrame, earlier: pd.DataFrame) -> Ca
 
 def _explained_card(now: pd.Series, days: pd.DataFrame, earlier: pd.DataFrame) -> Card:
     chance, failed = number_in(now, "chance_count"), number_in(now, "failure_count")
-    hints = number_in(now, "hint_count")
+    hints, is_known = number_in(now, "hint_count"), _is_known(now)
+    sample = f"{words.count(chance)} of {words.counted(failed, 'failed job')}{_few(failed)}"
+    ratios = days["chance_count"].fillna(0) / days["failure_count"].where(days["failure_count"] > 0)
     return Card(
         "Failures by chance",
-        words.ratio(ratio_in(now.fillna(0), "chance_count", "failure_count")),
-        ratio_change(days, earlier, "chance_count", "failure_count", is_more_better=None),
-        f"{words.count(chance)} of {words.counted(failed, 'failed job')}{_few(failed)}"
+        words.ratio(ratio_in(now.fillna(0), "chance_count", "failure_count")) if is_known else words.NOTHING,
+        ratio_change(days, earlier, "chance_count", "failure_count", is_more_better=None)
+        if is_known
+        else change(None, None, words.ratio, words.points, is_firm=False),
+        (sample if is_known else f"which of {words.counted(failed, 'failed job')} is not known")
         + (f"; {words.counted(hints, 'hint')} more" if hints else ""),
-        course_of(days["chance_count"].fillna(0) / days["failure_count"].where(days["failure_count"] > 0)),
+        course_of(ratios) if is_known else [],
         "Share of the failed executions of jobs that chance explains; it moves with the other failures, so "
         "neither more nor less is better. " + _BY_CHANCE,
     )
@@ -62,7 +66,7 @@ def _time_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         change(lost, _lost(before, "lost_seconds"), words.duration, words.duration, is_firm=_is_enough(now, before)),
         f"{words.counted(number_in(now, 'chance_count'), 'failed job')}, "
         f"{words.minutes(number_in(now, 'lost_minutes'))} billed",
-        course_of(days["lost_seconds"].fillna(0)),
+        course_of(days["lost_seconds"].fillna(0)) if _is_known(now) else [],
         data.definition("job_flakes.lost_seconds") + f" {_BY_CHANCE} Waiting people cost more and are not in it.",
     )
 
@@ -76,7 +80,7 @@ def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=True, is_more_better=None),
         (words.sample(chance, "failed job") if chance else words.counted(0, "failed job"))
         + (f"; {words.count(unpriced)} without a price" if unpriced else ""),
-        course_of(days["lost_usd"].astype(float).fillna(0)),
+        course_of(days["lost_usd"].astype(float).fillna(0)) if _is_known(now) else [],
         data.definition("job_flakes.lost_usd")
         + f" {_BY_CHANCE} Of that, waste of class flaky counts only what passed in a later attempt of the same run.",
     )
@@ -100,15 +104,15 @@ def _subjects_card(scope: DayScope) -> Card:
 
 
 def _lost(totals: pd.Series, column: str) -> float | None:
-    """Return what was lost: 0 where nothing failed by chance, None where that has no price or is not known.
-
-    It is not known without runs, nor where runs were flaky, but which of their jobs failed by chance cannot be said.
-    """
-    if not number_in(totals, "decided_count"):
+    """Return what was lost: 0 where nothing failed by chance, None where that has no price or is not known."""
+    if not number_in(totals, "decided_count") or not _is_known(totals):
         return None
-    if number_in(totals, "chance_count"):
-        return totals[column]
-    return None if number_in(totals, "flaky_count") else 0.0
+    return totals[column] if number_in(totals, "chance_count") else 0.0
+
+
+def _is_known(totals: pd.Series) -> bool:
+    """Whether it can be said which jobs failed by chance: not where runs were flaky, but no job of theirs."""
+    return bool(number_in(totals, "chance_count") or not number_in(totals, "flaky_count"))
 
 
 def _is_enough(now: pd.Series, before: pd.Series) -> bool:
