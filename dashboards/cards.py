@@ -131,11 +131,17 @@ def spark_line(course: Sequence[float]) -> str:
             lines[-1].append(f"{place / width * 100:.2f},{22 - (value - low) / span * 20:.2f}")
         elif lines[-1]:
             lines.append([])
-    drawn = "".join(f'<polyline points="{" ".join(line * 2 if len(line) == 1 else line)}"/>' for line in lines if line)
+    drawn = "".join(
+        f'<polyline points="{" ".join(line)}"/>'
+        if len(line) > 1
+        else f'<polyline class="lone" points="{line[0]} {line[0]}"/>'
+        for line in lines
+        if line
+    )
     picture = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 24" preserveAspectRatio="none">'
         f"<style>polyline{{fill:none;stroke:{BLUE};stroke-width:2;stroke-linecap:round;stroke-linejoin:round;"
-        f"vector-effect:non-scaling-stroke}}</style>{drawn}</svg>"
+        f"vector-effect:non-scaling-stroke}}.lone{{stroke-width:5}}</style>{drawn}</svg>"
     )
     return f'<img class="spark" alt="" src="data:image/svg+xml;base64,{b64encode(picture.encode()).decode()}">'
 

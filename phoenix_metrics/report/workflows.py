@@ -223,7 +223,7 @@ def _told(classes: list[Row]) -> Paragraph:
     jobless = [f"{words.count(row['attempt_count'])} ({row['failure_class'].replace('_', ' ')})" for row in without]
     return paragraph(
         strong("Why"),
-        f": {counted(everything, 'job')} failed, each execution counted, or ended at a time-out. ",
+        f": {counted(everything, 'execution')} of jobs failed or ended at a time-out. ",
         unexplained if everything else "",
         f" Attempts of runs that failed without a job: {listed(jobless)}." if jobless else "",
     )
