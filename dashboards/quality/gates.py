@@ -73,7 +73,8 @@ def _check(row: pd.Series) -> list[Cell]:
         name,
         Cell(
             share(ratio, said, kind="bad") + said,
-            f"{words.count(row['blocked_count'])} of {words.counted(reports, 'report')}",
+            f"{words.count(row['blocked_count'])} of {words.counted(reports, 'report')}"
+            + (f", {words.count(row['cancelled_count'])} of them cancelled" if row["cancelled_count"] else ""),
         ),
         Cell(
             outside(str(row["last_conclusion"]), row["last_url"]),

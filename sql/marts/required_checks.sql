@@ -89,7 +89,8 @@ counted as (
         repository_id,
         context,
         count(*) filter (where conclusion in ('success', 'skipped', 'neutral')) as passed_count,
-        count(*) filter (where conclusion not in ('success', 'skipped', 'neutral')) as blocked_count
+        count(*) filter (where conclusion not in ('success', 'skipped', 'neutral')) as blocked_count,
+        count(*) filter (where conclusion = 'cancelled') as cancelled_count
     from reports
     group by repository_id, context
 ),
@@ -118,6 +119,7 @@ select
     end as state,                                            -- Whether anything reports it. #in(reported, silent, unknown)
     coalesce(counted.passed_count, 0) as passed_count,       -- Reports that let a change pass: success, skipped, neutral.
     coalesce(counted.blocked_count, 0) as blocked_count,     -- Reports that hold a change up, cancelled ones included.
+    coalesce(counted.cancelled_count, 0) as cancelled_count, -- Of these the cancelled ones, most often since a newer push came.
     newest.conclusion as last_conclusion,                    -- What it said last, verbatim.
     newest.reported_at as last_reported_at,                  -- When, UTC.
     newest.html_url as last_url                              -- The page of that report; NULL if it has none.

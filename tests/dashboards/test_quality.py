@@ -136,14 +136,15 @@ def test_required_checks_say_what_holds_changes_up(page: AppTest, runs: list[Run
     """Each required check has its reports of 28 days; one that nobody reports stands first."""
     window = [run for run in runs if run.created_at.date() > NEWEST - timedelta(days=28)]
     built = [job.conclusion for run, job in executed(window) if run.repository == SHOP and job.name == "build"]
-    held_up = len(built) - built.count("success")
+    held_up, cancelled = len(built) - built.count("success"), built.count("cancelled")
     rows = listing(page, "Required check")
     assert [row[0] for row in rows] == [
         f"{context} | {SHOP} · main" for context in ("ghost", "codecov/project", "build")
     ]
     assert rows[0][1:] == [words.NOTHING, "✗ nobody reports it: changes wait for it"]
     assert rows[1][1] == f"{ratio(1 / 3)} | 1 of 3 reports"
-    assert rows[2][1] == f"{ratio(held_up / len(built))} | {held_up} of {len(built)} reports"
+    reports = f"{held_up} of {len(built)} reports, {cancelled} of them cancelled"
+    assert rows[2][1] == f"{ratio(held_up / len(built))} | {reports}"
     assert rows[1][2].startswith("success | by a commit status, ")
     assert "1 required check without any report" in text(page)
 
