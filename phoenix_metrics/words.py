@@ -145,7 +145,7 @@ MESSAGE_STATES = {
 UNJUDGED = {
     "no_source": "nothing is read yet",
     "never_read": "no source has been read in full yet",
-    "no_runs": "no run that counts ended in the last day",
+    "no_runs": "no run of the last day was read within 6 hours of its end",
     "no_jobs": "no job's wait is known from runs that ended in the last hour",
     "too_few": "too few samples for a verdict",
     "no_deployments": "no deployment is known",

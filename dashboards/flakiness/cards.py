@@ -12,6 +12,7 @@ _BY_CHANCE = (
     "Failed by chance are executions of jobs that failed although the same job passed on the same commit and event, in "
     "another attempt or run. What nobody runs again cannot be proven, so this is a lower bound."
 )
+_UNKNOWN = "by jobs that are not known"
 
 
 def flake_cards(scope: DayScope) -> list[Card]:
@@ -65,7 +66,9 @@ def _time_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         words.duration(lost),
         change(lost, _lost(before, "lost_seconds"), words.duration, words.duration, is_firm=_is_enough(now, before)),
         f"{words.counted(number_in(now, 'chance_count'), 'failed job')}, "
-        f"{words.minutes(number_in(now, 'lost_minutes'))} billed",
+        f"{words.minutes(number_in(now, 'lost_minutes'))} billed"
+        if _is_known(now)
+        else _UNKNOWN,
         course_of(days["lost_seconds"].fillna(0)) if _is_known(now) else [],
         data.definition("job_flakes.lost_seconds") + f" {_BY_CHANCE} Waiting people cost more and are not in it.",
     )
@@ -79,7 +82,9 @@ def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         words.usd(lost),
         change(lost, _lost(before, "lost_usd"), words.usd, words.usd, is_firm=True, is_more_better=None),
         (words.sample(chance, "failed job") if chance else words.counted(0, "failed job"))
-        + (f"; {words.count(unpriced)} without a price" if unpriced else ""),
+        + (f"; {words.count(unpriced)} without a price" if unpriced else "")
+        if _is_known(now)
+        else _UNKNOWN,
         course_of(days["lost_usd"].astype(float).fillna(0)) if _is_known(now) else [],
         data.definition("job_flakes.lost_usd")
         + f" {_BY_CHANCE} Of that, waste of class flaky counts only what passed in a later attempt of the same run.",

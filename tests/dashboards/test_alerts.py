@@ -163,7 +163,7 @@ def test_nothing_read_is_said(visit: Visit, tmp_path: Path) -> None:
     publish(tmp_path, Organisation(()), datetime.now(UTC))
     app = visit(tmp_path, "alerts")
     verdicts = tables(app)[-1].set_index("rule")["verdict"]
-    assert verdicts["CICDPipelineFailureRate"] == "? no run that counts ended in the last day"
+    assert verdicts["CICDPipelineFailureRate"] == "? no run of the last day was read within 6 hours of its end"
     assert verdicts["CICDRateLimitLow"] == "? no source says how many requests are left"
 
 
