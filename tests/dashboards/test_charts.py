@@ -12,6 +12,7 @@ from dashboards.overview.attention import failing_notices, source_notices
 from dashboards.runs import figures
 from dashboards.scope import last
 from phoenix_metrics import words
+from phoenix_metrics.settings import CHECKOUT
 
 DAYS = last("7 days", datetime(2026, 11, 23, 5, 36)).buckets  # noqa: DTZ001  # marts are naive UTC
 
@@ -236,3 +237,9 @@ def test_deployments_are_told_apart_without_colour() -> None:
     assert [bars.name for bars in figure.data] == ["✓ succeeded and held", "✗ change failure"]
     assert len({bars.marker.pattern.shape for bars in figure.data}) == 2
     assert list(figure.layout.xaxis.ticktext) == ["2<br>Nov", "9", "16"]
+
+
+def test_the_style_sheet_hides_the_signs_of_success_by_their_colour() -> None:
+    """On a narrow page it finds them by the colour that charts give them, which stands in both."""
+    styles = (CHECKOUT / "dashboards" / "style.css").read_text(encoding="utf-8")
+    assert f'.bartext a[style*="{charts.GREEN}"]' in styles
