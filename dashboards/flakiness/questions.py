@@ -41,18 +41,10 @@ def has_jobs(scope: DayScope) -> bool:
     return bool(frame["row_count"].iloc[0])
 
 
-def unplaced_count(scope: DayScope) -> int:
+def unattributed_count(scope: DayScope) -> int:
     """Count the flaky runs of the ranking's days none of whose jobs is known to have failed by chance."""
-    frame = ask(
-        f"""
-        select count(*) as run_count
-        from marts.workflow_runs as runs
-        anti join (select run_id from marts.job_flakes where {_PROVEN}) as flakes on flakes.run_id = runs.run_id
-        where is_flaky and day > (select max(day) from marts.repository_daily) - {WINDOW_DAYS} and {scope.where}
-        """,
-        scope.chosen,
-    )
-    return int(frame["run_count"].iloc[0])
+    query = f"select count(*) as run_count from marts.unattributed_flakes where {scope.where}"
+    return int(ask(query, scope.chosen)["run_count"].iloc[0])
 
 
 def has_reports(scope: DayScope) -> bool:

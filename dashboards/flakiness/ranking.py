@@ -24,7 +24,7 @@ _RANKED = (
 
 def draw_jobs(scope: DayScope) -> None:
     """Draw the flakiest jobs, and say of how many flaky runs it is not known which of their jobs it was."""
-    _draw_ranking("Job", subjects.jobs, scope, data.definition_of("flaky_jobs"), _say_no_job, more=_unplaced)
+    _draw_ranking("Job", subjects.jobs, scope, data.definition_of("flaky_jobs"), _say_no_job, more=_unattributed)
 
 
 def draw_tests(scope: DayScope) -> None:
@@ -120,13 +120,13 @@ def _others(frame: pd.DataFrame, active: pd.DataFrame, noun: str) -> str:
 def _say_no_job(scope: DayScope) -> None:
     if not questions.has_jobs(scope):
         st.markdown("Nothing can be said of jobs: none of the last 30 days of data is known.")
-    elif not questions.unplaced_count(scope):
+    elif not questions.unattributed_count(scope):
         st.markdown(":green[✓] No job failed and passed on one commit in the last 30 days of data.")
 
 
-def _unplaced(scope: DayScope) -> str:
+def _unattributed(scope: DayScope) -> str:
     """Say how many runs were flaky without a job that is known to be, "" if none was."""
-    count = questions.unplaced_count(scope)
+    count = questions.unattributed_count(scope)
     if not count:
         return ""
     return (

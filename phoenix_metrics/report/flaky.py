@@ -58,12 +58,7 @@ _SUSPECTS = """
         exists (select 1 from marts.job_daily where day >= cast($end as date) - 30) as has_jobs
     from marts.flaky_jobs
 """
-_UNPLACED = """
-    select count(*) as run_count
-    from marts.workflow_runs as runs
-    anti join (select run_id from marts.job_flakes where level in ('L1', 'L2')) as flakes on flakes.run_id = runs.run_id
-    where is_flaky and day > (select max(day) from marts.repository_daily) - 30
-"""
+_UNATTRIBUTED = "select count(*) as run_count from marts.unattributed_flakes"
 _RESULTS = """
     select count(*) as result_count
     from (select 1 from marts.test_results where day >= cast($end as date) - 30 limit 1)
@@ -79,14 +74,14 @@ def section(book: Book) -> Section:
 
 def _jobs(book: Book) -> list[Block]:
     found, others = book.ask(_JOBS, limit=SHOWN), book.ask_one(_SUSPECTS)
-    unplaced = book.ask_one(_UNPLACED)["run_count"]
+    unattributed = book.ask_one(_UNATTRIBUTED)["run_count"]
     blocks: list[Block] = _table("Flakiest jobs", "Job", found)
     if not others["has_jobs"] and not found:
         blocks.append(paragraph("Which jobs are flaky cannot be said: no job of the last 30 days is known."))
-    elif unplaced:
+    elif unattributed:
         blocks.append(
             paragraph(
-                f"{counted(unplaced, 'run')} of the last 30 days of data failed and passed when run again, but which "
+                f"{counted(unattributed, 'run')} of the last 30 days of data failed and passed when run again, but which "
                 "jobs it was cannot be said: of none of theirs both the failure and the pass are known."
             )
         )
