@@ -43,33 +43,22 @@ executed as (
     where jobs.is_executed and jobs.completed_at >= attempts.started_at
 ),
 
-moments as (
+endings as (  -- of jobs that ended in one moment, the one that ranks last
     select
         run_id,
-        completed_at as moment,
-        0 as created_rank,
-        1 as ended_count
+        completed_at,
+        max(job_rank) as job_rank
     from executed
-    union all
-    select
-        run_id,
-        created_at,
-        job_rank,
-        0
-    from executed
-    where created_at is not null
+    group by run_id, completed_at
 ),
 
-preceded as (
+preceded as (  -- the last of those that had ended when a job was created, never itself, whatever the clocks say
     select
-        run_id,
-        created_rank as job_rank,
-        sum(ended_count) over (
-            partition by run_id
-            order by moment, ended_count desc
-            rows between unbounded preceding and current row
-        ) as ended_before_count
-    from moments
+        executed.run_id,
+        executed.job_rank,
+        least(coalesce(endings.job_rank, 0), executed.job_rank - 1) as previous_rank
+    from executed
+    asof left join endings on endings.run_id = executed.run_id and endings.completed_at <= executed.created_at
 ),
 
 filed as (  -- runs whose workflow's file is known
@@ -228,15 +217,11 @@ linked_by_needs as (
 
 linked as (
     select
-        executed.run_id,
-        executed.job_rank,
-        coalesce(
-            linked_by_needs.previous_rank,
-            least(coalesce(preceded.ended_before_count, 0), executed.job_rank - 1)
-        ) as previous_rank
-    from executed
-    left join preceded on preceded.run_id = executed.run_id and preceded.job_rank = executed.job_rank
-    left join linked_by_needs on linked_by_needs.run_id = executed.run_id and linked_by_needs.job_rank = executed.job_rank
+        preceded.run_id,
+        preceded.job_rank,
+        coalesce(linked_by_needs.previous_rank, preceded.previous_rank) as previous_rank
+    from preceded
+    left join linked_by_needs on linked_by_needs.run_id = preceded.run_id and linked_by_needs.job_rank = preceded.job_rank
 ),
 
 hops as (  -- from a job to the one before it

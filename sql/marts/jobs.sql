@@ -36,10 +36,18 @@ runs as (
 listed as (  -- jobs of later attempts beside those they may copy: only runs that were run again have any
     select
         job_id,
-        min(created_at) over (partition by run_id, run_attempt) as first_created_at,
-        min(run_attempt) over (partition by run_id, name, started_at, completed_at, runner_id) as copied_from_attempt
-    from staging.github_jobs
-    where run_id in (select run_id from staging.github_jobs where run_attempt > 1)
+        first_created_at,
+        copied_from_attempt
+    from (
+        select
+            job_id,
+            run_attempt,
+            min(created_at) over (partition by run_id, run_attempt) as first_created_at,
+            min(run_attempt) over (partition by run_id, name, started_at, completed_at, runner_id) as copied_from_attempt
+        from staging.github_jobs
+        where run_id in (select run_id from staging.github_jobs where run_attempt > 1)
+    ) as of_run
+    where run_attempt > 1
 ),
 
 names as (  -- taken apart once each: there are few, and jobs are many
@@ -64,12 +72,16 @@ placed as (
         runs.is_githubs_own,
         coalesce(attempts.run_started_at, listed.first_created_at) as attempt_started_at,
         listed.copied_from_attempt,
+        wasted.waste_class,
+        failures.failure_class,
         coalesce(jobs.first_step_at, jobs.started_at) as execution_started_at,
         jobs.runner_id is not null or jobs.runner_name is not null as has_runner
     from staging.github_jobs as jobs
     inner join runs on runs.run_id = jobs.run_id
     left join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
     left join listed on listed.job_id = jobs.job_id
+    left join marts.wasted_jobs as wasted on wasted.job_id = jobs.job_id
+    left join marts.job_failures as failures on failures.job_id = jobs.job_id
     left join names on names.name = jobs.name
 ),
 
@@ -142,8 +154,6 @@ priced as (
         coalesce(skus.is_sku_estimated, false) as is_sku_estimated,
         skus.runner_kind,
         skus.usd_per_minute,
-        wasted.waste_class,
-        failures.failure_class,
         case
             when skus.runner_kind = 'standard' and (is_githubs_own or not repositories.is_private) then 'free'
             when skus.runner_kind = 'standard' and repositories.is_private is null then null
@@ -165,8 +175,6 @@ priced as (
             else ''
         end
         and skus.started_on = coalesce(cast(billed.execution_started_at as date), billed.day)
-    left join marts.wasted_jobs as wasted on wasted.job_id = billed.job_id
-    left join marts.job_failures as failures on failures.job_id = billed.job_id
 )
 select
     priced.repository as repository,                                                              -- owner/name. #not_null

@@ -27,15 +27,28 @@ with job_totals as (
 attempts as (
     select
         attempts.*,
-        case when status = 'completed' then coalesce(conclusions.outcome, 'other') else 'open' end as outcome,
-        run_attempt = max(run_attempt) over (partition by run_id) as is_latest
+        case when status = 'completed' then coalesce(conclusions.outcome, 'other') else 'open' end as outcome
     from staging.github_run_attempts as attempts
     left join seeds.conclusions as conclusions on conclusions.conclusion = attempts.conclusion
+),
+
+runs as (
+    select
+        run_id,
+        max(run_attempt) as latest_attempt,
+        max(case when run_attempt = 1 then outcome end) as first_outcome,
+        min(case when outcome = 'failure' then run_attempt end) as first_failure,
+        max(case when outcome = 'success' then run_attempt end) as last_success
+    from attempts
+    group by run_id
 ),
 
 spans as (
     select
         attempts.*,
+        attempts.run_attempt = runs.latest_attempt as is_latest,
+        runs.first_outcome,
+        coalesce(runs.first_failure < runs.last_success, false) as is_flaky,
         coalesce(job_totals.job_count, 0) as job_count,
         job_totals.execution_started_at,
         job_totals.queue_seconds,
@@ -49,16 +62,14 @@ spans as (
         least(job_totals.completed_at, attempts.settled_updated_at) as first_ended_at,
         (epoch_us(coalesce(job_totals.completed_at, attempts.updated_at)) - epoch_us(run_started_at)) / 1000000.0 as span_seconds
     from attempts
+    inner join runs on runs.run_id = attempts.run_id
     left join job_totals on job_totals.run_id = attempts.run_id and job_totals.run_attempt = attempts.run_attempt
 ),
 
 measured as (
     select
         spans.*,
-        outcome <> 'open' and span_seconds >= 0 and (not is_fallback or span_seconds <= 35 * 86400) as is_measured,
-        max(case when run_attempt = 1 then outcome end) over (partition by run_id) as first_outcome,
-        min(case when outcome = 'failure' then run_attempt end) over (partition by run_id) as first_failure,
-        max(case when outcome = 'success' then run_attempt end) over (partition by run_id) as last_success
+        outcome <> 'open' and span_seconds >= 0 and (not is_fallback or span_seconds <= 35 * 86400) as is_measured
     from spans
 )
 select
@@ -80,7 +91,7 @@ select
     conclusion,                                                                                   -- How it ended, verbatim.
     outcome,                                                                                      -- What that counts as. #in(success, failure, cancelled, skipped, other, open)
     first_outcome,                                                                                -- Outcome of the run's attempt 1; NULL if unknown.
-    coalesce(first_failure < last_success, false) as is_flaky,                                    -- Whether the run failed, then passed on the same commit.
+    is_flaky,                                                                                     -- Whether the run failed, then passed on the same commit.
     actor,                                                                                        -- Who started this attempt.
     title,                                                                                        -- The run's title on GitHub.
     created_at,                                                                                   -- When the run was created, UTC. #not_null
