@@ -43,22 +43,39 @@ executed as (
     where jobs.is_executed and jobs.completed_at >= attempts.started_at
 ),
 
-endings as (  -- of jobs that ended in one moment, the one that ranks last
+moments as (
     select
         run_id,
-        completed_at,
-        max(job_rank) as job_rank
+        completed_at as moment,
+        0 as created_rank,
+        1 as ended_count
     from executed
-    group by run_id, completed_at
+    union all
+    select
+        run_id,
+        created_at,
+        job_rank,
+        0
+    from executed
 ),
 
-preceded as (  -- the last of those that had ended when a job was created, never itself, whatever the clocks say
+preceded as (
     select
-        executed.run_id,
-        executed.job_rank,
-        least(coalesce(endings.job_rank, 0), executed.job_rank - 1) as previous_rank
-    from executed
-    asof left join endings on endings.run_id = executed.run_id and endings.completed_at <= executed.created_at
+        run_id,
+        created_rank as job_rank,
+        cast(least(ended_before_count, created_rank - 1) as bigint) as previous_rank
+    from (
+        select
+            run_id,
+            created_rank,
+            sum(ended_count) over (
+                partition by run_id
+                order by moment nulls first, ended_count desc
+                rows between unbounded preceding and current row
+            ) as ended_before_count
+        from moments
+    ) as counted
+    where created_rank > 0
 ),
 
 filed as (  -- runs whose workflow's file is known

@@ -24,7 +24,7 @@ recent as (
         least(sum(paths.execution_seconds), max(paths.margin_seconds)) as saving_seconds
     from marts.critical_path_jobs as paths
     cross join clock
-    where paths.outcome = 'success' and paths.day > clock.newest_day - interval 28 days
+    where paths.outcome = 'success' and paths.day > clock.newest_day - 28
     group by paths.workflow_id, paths.run_id, paths.job_base
 ),
 

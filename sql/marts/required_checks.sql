@@ -34,7 +34,11 @@ recent_jobs as (
     select jobs.*
     from marts.jobs as jobs
     cross join clock
-    where jobs.day > clock.newest_day - 28 and not jobs.is_carried_over and jobs.conclusion is not null
+    where
+        jobs.day > clock.newest_day - 28
+        and jobs.repository in (select repository from named)
+        and not jobs.is_carried_over
+        and jobs.conclusion is not null
 ),
 
 job_names as (  -- matched before the jobs are: names are few, and jobs are many

@@ -17,7 +17,7 @@ with clock as (
 
 recent as (
     select
-        regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g') as runner,
+        jobs.runner,
         jobs.is_executed or (jobs.outcome = 'open' and jobs.status = 'in_progress') as is_running,
         jobs.created_at,
         jobs.started_at,
@@ -30,28 +30,45 @@ recent as (
         and coalesce(jobs.created_at, jobs.started_at) < clock.until
 ),
 
+kinds as (  -- numbers are cheaper to group by than names
+    select
+        runner as labels,
+        regexp_replace(runner, '[0-9]{8,}', '*', 'g') as runner,
+        dense_rank() over (order by regexp_replace(runner, '[0-9]{8,}', '*', 'g')) as place
+    from (select distinct runner from recent) as named
+),
+
+names as (
+    select distinct
+        place,
+        runner
+    from kinds
+),
+
 spans as (
     select
-        runner,
+        kinds.place,
         1 as running,
         0 as waiting,
         started_at as begins_at,
         completed_at as ends_at
     from recent
+    inner join kinds on kinds.labels = recent.runner
     where is_running
     union all
     select
-        runner,
+        kinds.place,
         0,
         1,
         created_at,
         case when is_running then started_at else completed_at end
     from recent
+    inner join kinds on kinds.labels = recent.runner
 ),
 
 cut as (
     select
-        spans.runner,
+        spans.place,
         spans.running,
         spans.waiting,
         greatest(spans.begins_at, clock.since) as begins_at,
@@ -68,29 +85,29 @@ hours as (
 
 runners as (
     select
-        runner,
+        place,
         min(begins_at) as first_at
     from cut
-    group by runner
+    group by place
 ),
 
 changes as (
     select
-        runner,
+        place,
         begins_at as moment,
         running,
         waiting
     from cut
     union all
     select
-        runner,
+        place,
         ends_at,
         -running,
         -waiting
     from cut
     union all  -- so that no stretch between two changes lies in two hours
     select
-        runners.runner,
+        runners.place,
         hours.hour,
         0,
         0
@@ -100,45 +117,46 @@ changes as (
 
 moments as (
     select
-        runner,
+        place,
         moment,
-        sum(running) as running,
-        sum(waiting) as waiting
+        cast(sum(running) as bigint) as running,
+        cast(sum(waiting) as bigint) as waiting
     from changes
-    group by runner, moment
+    group by place, moment
 ),
 
 stretches as (
     select
-        runner,
+        place,
         moment,
         sum(running) over so_far as running,
         sum(waiting) over so_far as waiting,
-        coalesce(lead(moment) over (partition by runner order by moment), clock.until) as next_moment,
+        coalesce(lead(moment) over (partition by place order by moment), clock.until) as next_moment,
         clock.until
     from moments
     cross join clock
-    window so_far as (partition by runner order by moment rows between unbounded preceding and current row)
+    window so_far as (partition by place order by moment rows between unbounded preceding and current row)
 ),
 
 timed as (
     select
         date_trunc('hour', moment) as hour,
-        runner,
+        place,
         running,
         waiting,
         (epoch_us(next_moment) - epoch_us(moment)) / 1000000.0 as seconds,
-        max(running) over (partition by runner, date_trunc('hour', moment)) as running_max
+        max(running) over (partition by place, date_trunc('hour', moment)) as running_max
     from stretches
     where moment < until
 )
 select
-    hour,                                                                            -- The hour begins here, UTC. #not_null
-    runner,                                                                          -- Kind of runner: its labels, else its group. #not_null
+    timed.hour as hour,                                                              -- The hour begins here, UTC. #not_null
+    names.runner as runner,                                                          -- Kind of runner: its labels, else its group. #not_null
     cast(max(running_max) as bigint) as running_max,                                 -- Most jobs that ran at the same time.
     sum(running * seconds) / 3600 as running_mean,                                   -- Jobs that ran, averaged over the hour.
     cast(max(case when running = running_max then waiting end) as bigint) as waiting_at_peak,  -- Most jobs that waited while so many ran.
     cast(max(waiting) as bigint) as waiting_max,                                     -- Most jobs that waited at the same time.
     sum(waiting * seconds) / 3600 as waiting_mean                                    -- Jobs that waited, averaged over the hour.
 from timed
-group by hour, runner
+inner join names on names.place = timed.place
+group by timed.hour, names.runner
