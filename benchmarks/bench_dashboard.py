@@ -7,7 +7,7 @@ The home has a published snapshot with runs of the last eight weeks, such as ben
 percentile of:
 - a page of Streamlit's with one number and eight of Plotly's bars, and nothing of ours: what cannot be undercut;
 - a first page by a server that has just started (nothing is answered yet), of five servers;
-- the Overview in a new window, answered before;
+- the Overview, answered before, in a browser that is as new as all above, and in one that has the scripts from before;
 - a change of a filter to what nobody asked before, from the click until every number and figure stands;
 - the Overview for ten readers at once, while the snapshot is published anew every three seconds.
 Browsers need most of what ten readers wait. What the server takes of it is measured without any, by streamlit_reader.py
@@ -105,6 +105,7 @@ def measure_in_browsers(home: Path, pages: int, readers: int) -> None:
     show("first page, server just started", [first_page(home) for _ in range(SERVERS)])
     with serving(home) as server:
         show("first page, answered before", [opened(server.address) for _ in range(pages + 1)][1:])
+        show("first page, browser was here before", list(returns(server.address, pages)))
         show("filter change, not answered before", list(filter_changes(server.address, pages)))
         with publishing(home):
             show(f"{readers} readers at once, snapshots change", at_once(server.address, readers))
@@ -147,17 +148,31 @@ def first_page(home: Path) -> float:
 def opened(address: str) -> float:
     """Open the Overview in a new browser and return the seconds until it stands."""
     with window() as page:
-        started = time.perf_counter()
-        page.goto(address, timeout=WAIT)
-        wait_until_drawn(page)
-        return time.perf_counter() - started
+        return drawn(page, address)
+
+
+def returns(address: str, number: int) -> Iterator[float]:
+    """Open the Overview anew in one browser, so many times after the first; yield the seconds until it stands."""
+    with window() as first:
+        drawn(first, address)
+        for _ in range(number):
+            page = first.context.new_page()
+            yield drawn(page, address)
+            page.close()
+
+
+def drawn(page: Page, address: str) -> float:
+    """Go to an address and return the seconds until its page stands."""
+    started = time.perf_counter()
+    page.goto(address, timeout=WAIT)
+    wait_until_drawn(page)
+    return time.perf_counter() - started
 
 
 def filter_changes(address: str, number: int) -> Iterator[float]:
     """Choose combinations of branch, attempt, event and time range; yield the seconds that a change of range takes."""
     with window() as page:
-        page.goto(address, timeout=WAIT)
-        wait_until_drawn(page)
+        drawn(page, address)
         for branch, attempt, event, chosen in list(product(BRANCHES, ATTEMPTS, EVENTS, RANGES))[:number]:
             for name, option in (("Branch", branch), ("Outcome of", attempt), ("Event", event)):
                 if page.get_by_role("combobox", name=name).input_value() != option:
@@ -229,7 +244,7 @@ def window() -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
-            yield browser.new_page(viewport={"width": 1440, "height": 1000})
+            yield browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
         finally:
             browser.close()
 

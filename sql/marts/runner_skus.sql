@@ -7,7 +7,7 @@ Anew with: marts.known_runners
 The first rule that matches holds: rules of phoenix.toml in their order, over labels and the group's name; the label self-hosted; a larger
 runner that GitHub lists, by a label or, where a job names none, by how its runner's name begins; a group of self-hosted runners; then the
 labels of seeds.runner_labels. GitHub's standard runners are in no group but its own, so elsewhere their labels prove nothing.
-The price is that of the day on which the job began: a price of the rule that matched, else of phoenix.toml, else GitHub's list price.
+The price is that of the day on which the job began: of the rule that matched, else of marts.runner_prices.
 What no rule names has no SKU, and no price.
 */
 with asked as (
@@ -105,51 +105,6 @@ kinds as (
     from seeds.runner_prices
     where kind <> 'disabled'
     group by sku
-),
-
-prices as (
-    select
-        sku,
-        cast(usd_per_minute as decimal(12, 8)) as usd_per_minute,
-        cast(valid_from as date) as valid_from,
-        cast(valid_to as date) as valid_to,
-        source,
-        2 as rank
-    from seeds.runner_prices
-    where kind <> 'disabled'
-    union all
-    select
-        sku,
-        cast(usd_per_minute as decimal(12, 8)),
-        cast(valid_from as date),
-        null,
-        'phoenix.toml',
-        1
-    from seeds.own_prices
-),
-
-days as (
-    select distinct
-        sku,
-        started_on
-    from resolved
-    where sku is not null
-),
-
-daily as (
-    select
-        days.sku,
-        days.started_on,
-        prices.usd_per_minute,
-        prices.source
-    from days
-    inner join prices
-        on prices.sku = days.sku
-        and (prices.valid_from is null or days.started_on >= prices.valid_from)
-        and (prices.valid_to is null or days.started_on <= prices.valid_to)
-    qualify row_number() over (
-        partition by days.sku, days.started_on order by prices.rank, prices.valid_from desc nulls last, prices.usd_per_minute
-    ) = 1
 )
 select
     resolved.day as day,                                                                          -- UTC day on which the runs of the jobs were created. #not_null
@@ -162,11 +117,14 @@ select
     resolved.rule as sku_rule,                                                                    -- The rule that matched.
     coalesce(resolved.is_estimated, false) as is_sku_estimated,                                   -- Whether the SKU is a guess by the name, or has no price of its own. #not_null
     case when resolved.sku is not null then coalesce(kinds.kind, 'own') end as runner_kind,       -- Whose runner it is: GitHub's, one's own, or one that phoenix.toml names. #in(standard, larger, self_hosted, own)
-    coalesce(resolved.rule_price, daily.usd_per_minute) as usd_per_minute,                        -- USD for a minute on that day; NULL if unknown.
+    coalesce(resolved.rule_price, prices.usd_per_minute) as usd_per_minute,                       -- USD for a minute on that day; NULL if unknown.
     case
         when resolved.rule_price is not null then 'phoenix.toml'
-        when daily.usd_per_minute is not null then daily.source
+        when prices.usd_per_minute is not null then prices.source
     end as price_source                                                                           -- Where the price stands.
 from resolved
 left join kinds on kinds.sku = resolved.sku
-left join daily on daily.sku = resolved.sku and daily.started_on = resolved.started_on
+left join marts.runner_prices as prices
+    on prices.sku = resolved.sku
+    and resolved.started_on >= prices.valid_from
+    and (prices.valid_to is null or resolved.started_on <= prices.valid_to)

@@ -160,7 +160,8 @@ def test_every_sku_has_its_price_and_every_label_its_sku(open_store: OpenStore, 
                     "values (?, 7, ?, ?)",
                     [run_id, label.lower(), f"{day} 12:00:00"],
                 )
-        build_mart(connection, MODELS["marts.runner_skus"], MODELS)
+        for name in ("runner_prices", "runner_skus"):
+            build_mart(connection, MODELS[f"marts.{name}"], MODELS)
         listed = {
             (label.lower(), day, sku, Decimal(LISTED[sku][place]))
             for label, sku in labels
