@@ -4,7 +4,7 @@
 
 Writes N runs with their jobs and steps to landing, week after week, and a day more; loads them and builds every mart;
 times that and each of the slowest, a refresh after 1,000 more runs of the last day, and questions to the snapshot (each
-seven times, median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3.5 GB. To
+seven times, median). Memory is the largest resident size; DuckDB takes what it is given, so it is held to 3 GB. To
 see whether a refresh grows with history, have ten times the runs on ten times the days. What was built stays where
 --home says, an empty folder, for a dashboard to open.
 """
@@ -43,7 +43,7 @@ RUN_OF = {  # what each landing file has that names the run
     "github_run_details": "object_id",
     "github_jobs": "cast(payload ->> 'run_id' as bigint)",
 }
-SLOWEST, MEMORY = 10, "3500MB"
+SLOWEST, MEMORY = 10, "3000MB"
 QUESTIONS = {
     "p95 by workflow, 30 days": "select workflow, quantile_cont(duration_seconds, 0.95) from marts.workflow_runs "
     "where day >= date '2026-10-02' and outcome in ('success', 'failure') group by all",

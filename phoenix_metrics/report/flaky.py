@@ -81,8 +81,8 @@ def _jobs(book: Book) -> list[Block]:
     elif unattributed:
         blocks.append(
             paragraph(
-                f"{counted(unattributed, 'run')} of the last 30 days of data failed and passed when run again, but which "
-                "jobs it was cannot be said: of none of theirs both the failure and the pass are known."
+                f"{counted(unattributed, 'run')} of the last 30 days of data failed and passed when run again, but "
+                "which jobs it was cannot be said: of none of theirs both the failure and the pass are known."
             )
         )
     elif not found:

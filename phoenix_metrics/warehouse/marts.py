@@ -3,8 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, date, datetime
 
 import duckdb
 
@@ -89,7 +88,7 @@ def unpublished_query(connection: duckdb.DuckDBPyConnection, rule: Model) -> str
     whole = "select count(*) from meta.touched_tables where starts_with(name, 'marts.') and list_contains(?, name)"
     if rule.rebuilt_by is None or scalar(connection, whole, [list(rule.upstream)]):
         return rule.query
-    return _narrowed(connection, rule, load_models(), rule.rebuilt_by, _part("meta.touched_runs"))
+    return _narrowed(connection, rule, load_models(), rule.rebuilt_by, _part(connection, "meta.touched_runs"))
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -176,7 +175,7 @@ def _rebuild(
     connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], key: str, touched: str
 ) -> str:
     """Make the rows of a mart anew that touched runs have a part in; return the condition for them."""
-    part = _part(touched)
+    part = _part(connection, touched)
     changed = part[key]
     connection.execute(f"delete from {model.table} where {changed}")
     if key != "run_id":
@@ -185,9 +184,21 @@ def _rebuild(
     return changed
 
 
-def _part(touched: str) -> dict[str, str]:
-    """Return the conditions for what touched runs have a part in, by the column that tells it."""
-    return {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
+def _part(connection: duckdb.DuckDBPyConnection, touched: str) -> dict[str, str]:
+    """Return the conditions for what touched runs have a part in, by the column that tells it.
+
+    For what rises with time they name the bounds, too, by which a scan skips the history before.
+    """
+    part = {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
+    for name in ("run_id", "day"):
+        row = connection.execute(f"select min({name}), max({name}) from {touched}").fetchone()
+        if row and row[0] is not None:
+            part[name] = f"{name} between {_literal(row[0])} and {_literal(row[1])} and {part[name]}"
+    return part
+
+
+def _literal(value: int | date) -> str:
+    return f"date '{value}'" if isinstance(value, date) else str(value)
 
 
 def _build_whole(
@@ -227,20 +238,20 @@ def _ranges_of_runs(connection: duckdb.DuckDBPyConnection, size: int) -> Iterato
     for first, last, first_day, last_day in connection.execute(query, [size]).fetchall():
         yield {
             "run_id": f"run_id between {first} and {last}",
-            "day": f"day between date '{first_day}' and date '{last_day}'",
+            "day": f"day between {_literal(first_day)} and {_literal(last_day)}",
         }
 
 
 def _groups(connection: duckdb.DuckDBPyConnection, key: str, size: int) -> Iterator[str]:
     """Yield conditions that divide all attempts by a column of theirs, in groups of about one size."""
     query = f"select {key}, count(*) from staging.github_run_attempts where {key} is not null group by all order by 1"
-    group: list[Any] = []
+    group: list[str] = []
     attempts = 0
     for value, count in [*connection.execute(query).fetchall(), (None, size)]:
         if group and attempts + count > size:
             yield f"{key} between {group[0]} and {group[-1]}"
             group, attempts = [], 0
-        group.append(f"date '{value}'" if key == "day" else value)
+        group.append(_literal(value))
         attempts += count
 
 

@@ -33,6 +33,7 @@ executed as (
     select
         jobs.run_id,
         jobs.job_id,
+        jobs.job,
         jobs.job_base,
         jobs.created_at,
         jobs.started_at,
@@ -96,11 +97,10 @@ shown as (
         filed.run_id,
         filed.workflow_id,
         filed.seen_at,
-        jobs.job_id,
-        jobs.job
+        executed.job_id,
+        executed.job
     from filed
-    inner join marts.jobs as jobs on jobs.run_id = filed.run_id
-    where jobs.is_executed
+    inner join executed on executed.run_id = filed.run_id
 ),
 
 names as (

@@ -135,7 +135,7 @@ commit_runs as (  -- those that the commit itself brought about
         run_attempt,
         run_started_at
     from staging.github_run_attempts
-    where event not in ('pull_request', 'pull_request_target', 'schedule')
+    where event not in ('pull_request', 'pull_request_target', 'schedule') and head_sha in (select head_sha from deployments)
 ),
 
 pipelines as (

@@ -103,6 +103,14 @@ flaky as (
     group by repository, workflow, test_id, platform
 ),
 
+recent_jobs as (
+    select
+        job_id,
+        completed_at
+    from marts.jobs
+    where day in (select day from recent_days)
+),
+
 results as (
     select
         results.*,
@@ -113,7 +121,7 @@ results as (
         and seen.workflow = results.workflow
         and seen.test_id = results.test_id
         and seen.platform = results.platform
-    left join marts.jobs as jobs on jobs.job_id = results.job_id and jobs.day in (select day from recent_days)
+    left join recent_jobs as jobs on jobs.job_id = results.job_id
     where results.outcome in ('success', 'failure')
         and not results.is_infrastructure
         and results.head_sha is not null
