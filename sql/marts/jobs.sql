@@ -79,7 +79,7 @@ placed as (
     from staging.github_jobs as jobs
     inner join runs on runs.run_id = jobs.run_id
     left join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
-    left join listed on listed.job_id = jobs.job_id
+    left join listed on listed.job_id = jobs.job_id  -- like the next two it holds few jobs, which a plan sees only here
     left join marts.wasted_jobs as wasted on wasted.job_id = jobs.job_id
     left join marts.job_failures as failures on failures.job_id = jobs.job_id
     left join names on names.name = jobs.name
