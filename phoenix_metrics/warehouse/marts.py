@@ -21,6 +21,7 @@ _NARROWED_BY = {  # the first of these columns that a table has tells which of i
     "head_sha": ("run_id", "head_sha"),
     "workflow_id": ("workflow_id", "run_id"),
 }
+_RISING = ("run_id", "day")
 _UNTOLD_TYPES = (  # an empty file tells none
     ("seeds.application_rules", "rank", "bigint"),
     ("seeds.schedules", "late_minutes", "bigint"),
@@ -185,16 +186,21 @@ def _rebuild(
 
 
 def _part(connection: duckdb.DuckDBPyConnection, touched: str) -> dict[str, str]:
-    """Return the conditions for what touched runs have a part in, by the column that tells it.
+    """Return the conditions for what touched runs have a part in, by the column that tells it."""
+    return {name: _within(connection, name, touched) for name in _NARROWED_BY}
 
-    For what rises with time they name the bounds, too, by which a scan skips the history before.
+
+def _within(connection: duckdb.DuckDBPyConnection, column: str, source: str) -> str:
+    """Return the condition for a column to have a value that a table has.
+
+    For what rises with time it names the bounds, too, by which a scan skips the history before.
     """
-    part = {name: f"{name} in (select {name} from {touched})" for name in _NARROWED_BY}
-    for name in ("run_id", "day"):
-        row = connection.execute(f"select min({name}), max({name}) from {touched}").fetchone()
+    condition = f"{column} in (select {column} from {source})"
+    if column in _RISING:
+        row = connection.execute(f"select min({column}), max({column}) from {source}").fetchone()
         if row and row[0] is not None:
-            part[name] = f"{name} between {_literal(row[0])} and {_literal(row[1])} and {part[name]}"
-    return part
+            return f"{column} between {_literal(row[0])} and {_literal(row[1])} and {condition}"
+    return condition
 
 
 def _literal(value: int | date) -> str:
@@ -261,7 +267,7 @@ def _of_runs(connection: duckdb.DuckDBPyConnection, condition: str) -> str:
         "create or replace temp table part_runs as "
         f"select distinct run_id from staging.github_run_attempts where {condition}"
     )
-    return "run_id in (select run_id from temp.main.part_runs)"
+    return _within(connection, "run_id", "temp.main.part_runs")
 
 
 def _insert(
