@@ -99,12 +99,10 @@ resolved as (
 ),
 
 kinds as (
-    select
+    select distinct
         sku,
-        max(kind) as kind
-    from seeds.runner_prices
-    where kind <> 'disabled'
-    group by sku
+        kind
+    from marts.runner_prices
 )
 select
     resolved.day as day,                                                                          -- UTC day on which the runs of the jobs were created. #not_null
