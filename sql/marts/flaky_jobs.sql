@@ -7,7 +7,7 @@ passed in another attempt (L1) or run (L2) of the same event. The ratio is commi
 that is succeeded or failed at least once, with a Wilson interval of 95 %; below 20 commits it is not ranked. Hints (L2x) and suspicions
 (L4: at least two isolated failures on the mainline) are listed and left out of the ratio. The score guesses how often a sound commit
 fails: (failures at commits that passed + 1) / (executions at those + 21). A job has healed after 14 days without evidence and
-5 passes since. A job without evidence in these days has no row.
+5 passes since, in runs of later days: what passes in another attempt is the evidence itself. A job without evidence in these days has no row.
 */
 with recent_days as (
     select distinct day
@@ -71,7 +71,6 @@ seen as (
     select
         workflow_id,
         job,
-        row_number() over (order by workflow_id, job) as place,  -- numbers are cheaper to group by than names
         max(failed_at) as last_seen_at,
         count(case when level in ('L1', 'L2') then 1 end) as flaky_failure_count,
         count(case when level = 'L2x' then 1 end) as hint_count,
@@ -120,33 +119,45 @@ begun as (
     group by workflow_id, job
 ),
 
-commits as (
+repeated as (
     select
-        run_id,
-        min(run_id) over (partition by workflow_id, head_sha, event) as commit_id
-    from marts.workflow_runs
-    where head_sha is not null and day in (select day from recent_days)
+        workflow_id,
+        job,
+        count(*) as run_count
+    from marts.repeated_jobs
+    where day in (select day from recent_days) and previous_day in (select day from recent_days)
+    group by workflow_id, job
 ),
 
 observed as (
     select
-        seen.place,
-        count(distinct commits.commit_id) as observation_count,
-        count(*) as execution_count,
-        count(case when jobs.outcome = 'success' then 1 end) as success_count,
-        count(case when jobs.outcome = 'success' and jobs.completed_at > seen.last_seen_at then 1 end) as passes_since
-    from marts.jobs as jobs
-    inner join seen on seen.workflow_id = jobs.workflow_id and seen.job = jobs.job
-    inner join commits on commits.run_id = jobs.run_id
-    where jobs.is_executed and jobs.outcome in ('success', 'failure') and jobs.day in (select day from recent_days)
-    group by seen.place
+        seen.workflow_id,
+        seen.job,
+        sum(daily.run_count) as run_count,
+        sum(daily.execution_count) as execution_count,
+        sum(daily.success_count) as success_count,
+        sum(case when daily.day > cast(seen.last_seen_at as date) then daily.success_count else 0 end) as passes_since
+    from marts.job_runs_daily as daily
+    inner join seen on seen.workflow_id = daily.workflow_id and seen.job = daily.job
+    where daily.day in (select day from recent_days)
+    group by seen.workflow_id, seen.job
+),
+
+counted as (  -- commits: their runs, but for those that repeat another one
+    select
+        observed.workflow_id,
+        observed.job,
+        cast(observed.run_count - coalesce(repeated.run_count, 0) as bigint) as observation_count,
+        cast(observed.execution_count as bigint) as execution_count,
+        cast(observed.success_count as bigint) as success_count,
+        cast(observed.passes_since as bigint) as passes_since
+    from observed
+    left join repeated on repeated.workflow_id = observed.workflow_id and repeated.job = observed.job
 ),
 
 measured as (
     select
-        observed.*,
-        seen.workflow_id,
-        seen.job,
+        counted.*,
         seen.last_seen_at,
         seen.flaky_failure_count,
         seen.hint_count,
@@ -154,8 +165,8 @@ measured as (
         coalesce(flaky.flaky_count, 0) as flaky_count,
         coalesce(flaky.flaky_count, 0) / cast(observation_count as double) as ratio,
         1.959963984540054 * 1.959963984540054 / observation_count as spread  -- of a normal distribution, 95 % lie within 1.96
-    from observed
-    inner join seen on seen.place = observed.place
+    from counted
+    inner join seen on seen.workflow_id = counted.workflow_id and seen.job = counted.job
     left join flaky on flaky.workflow_id = seen.workflow_id and flaky.job = seen.job
 )
 select
@@ -180,7 +191,7 @@ select
     suspicion_count,                                              -- Isolated failures on the mainline, if there are two. #not_null
     begun.first_seen_at as first_seen_at,                         -- First failure that something contradicts, in all our history, UTC.
     last_seen_at,                                                 -- Last failure of these days that is evidence, UTC.
-    passes_since as success_count_since,                          -- Executions that succeeded since then. #not_null
+    passes_since as success_count_since,                          -- Executions that succeeded in runs of later days. #not_null
     passes_since >= 5
     and cast(last_seen_at as date) <= (select max(day) - interval 14 days from recent_days) as is_healed,  -- Whether it seems cured. #not_null
     coalesce(lost.lost_seconds, 0) as lost_seconds,               -- Execution time of what failed by chance. #not_null

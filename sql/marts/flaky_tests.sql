@@ -6,7 +6,7 @@ A test is flaky at a commit, which counts once for each event, if it failed ther
 another attempt or run of the event. The ratio is commits at which it was flaky / commits at which it was decided, both over complete
 reports, with a Wilson interval of 95 %; below 20 commits it is not ranked, and where reports list only failures it is NULL.
 The score guesses how often the test fails at a sound commit: (failures at commits that passed + 1) / (results at those + 21). A test has
-healed after 14 days without evidence and 5 passes since. A test without evidence in these days has no row.
+healed after 14 days without evidence and 5 passes since, in runs of later days. A test without evidence in these days has no row.
 */
 with recent_days as (
     select distinct day
@@ -103,25 +103,16 @@ flaky as (
     group by repository, workflow, test_id, platform
 ),
 
-recent_jobs as (
-    select
-        job_id,
-        completed_at
-    from marts.jobs
-    where day in (select day from recent_days)
-),
-
 results as (
     select
         results.*,
-        coalesce(jobs.completed_at, results.created_at) > seen.last_seen_at as is_since
+        results.day > cast(seen.last_seen_at as date) as is_since
     from marts.test_results as results
     inner join seen
         on seen.repository = results.repository
         and seen.workflow = results.workflow
         and seen.test_id = results.test_id
         and seen.platform = results.platform
-    left join recent_jobs as jobs on jobs.job_id = results.job_id
     where results.outcome in ('success', 'failure')
         and not results.is_infrastructure
         and results.head_sha is not null
@@ -205,7 +196,7 @@ select
     cast(success_count as bigint) as success_count,               -- Of them: passed. #not_null
     begun.first_seen_at as first_seen_at,                         -- First failure by chance in all our history, UTC.
     last_seen_at,                                                 -- Last failure by chance, UTC.
-    cast(passes_since as bigint) as success_count_since,          -- Results that passed since then. #not_null
+    cast(passes_since as bigint) as success_count_since,          -- Results that passed in runs of later days. #not_null
     passes_since >= 5
     and cast(last_seen_at as date) <= (select max(day) - interval 14 days from recent_days) as is_healed,  -- Whether it seems cured. #not_null
     coalesce(lost.lost_seconds, 0) as lost_seconds,               -- Execution time of the jobs that failed with it; several tests may share one. #not_null

@@ -120,6 +120,7 @@ pages as (
     from marts.jobs as jobs
     inner join shown on shown.job_id = jobs.job_id
     inner join in_a_row on in_a_row.run_id = jobs.run_id
+    where jobs.day in (select day from recent_days)
 )
 select
     pages.repository as repository,                               -- owner/name. #not_null

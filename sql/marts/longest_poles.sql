@@ -13,27 +13,28 @@ with clock as (
 ),
 
 recent as (
-    select
-        paths.workflow_id,
-        paths.run_id,
-        paths.job_base,
-        sum(paths.execution_seconds) as execution_seconds,
-        sum(paths.queue_seconds) as queue_seconds,
-        sum(paths.handover_seconds) as handover_seconds,
-        sum(paths.unexplained_seconds) as unexplained_seconds,
-        least(sum(paths.execution_seconds), max(paths.margin_seconds)) as saving_seconds
-    from marts.critical_path_jobs as paths
+    select daily.*
+    from marts.critical_path_daily as daily
     cross join clock
-    where paths.outcome = 'success' and paths.day > clock.newest_day - 28
-    group by paths.workflow_id, paths.run_id, paths.job_base
+    where daily.day > clock.newest_day - 28
+),
+
+days as (
+    select
+        day,
+        workflow_id,
+        max(run_count) as run_count,
+        sum(execution_seconds + queue_seconds + handover_seconds + unexplained_seconds) as duration_seconds
+    from recent
+    group by day, workflow_id
 ),
 
 totals as (
     select
         workflow_id,
-        count(distinct run_id) as run_count,
-        sum(execution_seconds + queue_seconds + handover_seconds + unexplained_seconds) as duration_seconds
-    from recent
+        sum(run_count) as run_count,
+        sum(duration_seconds) as duration_seconds
+    from days
     group by workflow_id
 ),
 
@@ -41,7 +42,7 @@ poles as (
     select
         workflow_id,
         job_base,
-        count(*) as path_count,
+        sum(path_count) as path_count,
         sum(execution_seconds) as execution_seconds,
         sum(queue_seconds) as queue_seconds,
         sum(handover_seconds) as handover_seconds,
@@ -59,8 +60,8 @@ select
         partition by poles.workflow_id
         order by poles.execution_seconds desc, poles.job_base
     ) as pole_rank,                                                               -- 1 for the job whose execution makes up most of the workflow's duration.
-    totals.run_count as run_count,                                                -- Runs of the workflow looked at.
-    poles.path_count as path_count,                                               -- Runs of them whose critical path the job is on.
+    cast(totals.run_count as bigint) as run_count,                                -- Runs of the workflow looked at.
+    cast(poles.path_count as bigint) as path_count,                               -- Runs of them whose critical path the job is on.
     poles.path_count / totals.run_count as path_ratio,                            -- Share of the runs.
     totals.duration_seconds / totals.run_count as duration_seconds_mean,          -- Mean duration of those runs.
     poles.execution_seconds / poles.path_count as execution_seconds_mean,         -- Mean execution of the job where it is on the path.

@@ -13,16 +13,43 @@ with clock as (
     from staging.github_syncs
 ),
 
-recent as (
+recent as (  -- by one column each: what a scan finds without looking at the history before
     select
-        date_trunc('hour', coalesce(jobs.created_at, jobs.started_at)) as hour,
-        regexp_replace(jobs.runner, '[0-9]{8,}', '*', 'g') as runner,
-        case when jobs.created_at is not null then jobs.queue_seconds end as queue_seconds
+        jobs.created_at as since,
+        jobs.runner as labels,
+        jobs.queue_seconds
     from marts.jobs as jobs
     cross join clock
     where not jobs.is_carried_over
-        and coalesce(jobs.created_at, jobs.started_at) >= clock.until - interval 7 days
-        and coalesce(jobs.created_at, jobs.started_at) < clock.until
+        and jobs.created_at >= clock.until - interval 7 days
+        and jobs.created_at < clock.until
+    union all
+    select
+        jobs.started_at as since,
+        jobs.runner as labels,
+        null as queue_seconds
+    from marts.jobs as jobs
+    cross join clock
+    where not jobs.is_carried_over
+        and jobs.created_at is null
+        and jobs.started_at >= clock.until - interval 7 days
+        and jobs.started_at < clock.until
+),
+
+kinds as (
+    select
+        labels,
+        regexp_replace(labels, '[0-9]{8,}', '*', 'g') as runner
+    from (select distinct labels from recent) as named
+),
+
+waited as (
+    select
+        date_trunc('hour', recent.since) as hour,
+        kinds.runner,
+        recent.queue_seconds
+    from recent
+    inner join kinds on kinds.labels = recent.labels
 )
 select
     hour,                                                                    -- The hour begins here, UTC. #not_null
@@ -32,5 +59,5 @@ select
     quantile_cont(queue_seconds, 0.5) as queue_p50_seconds,                  -- Median queue time.
     quantile_cont(queue_seconds, 0.95) as queue_p95_seconds,                 -- 95th percentile of queue time.
     max(queue_seconds) as queue_max_seconds                                  -- Longest queue time.
-from recent
+from waited
 group by hour, runner

@@ -15,19 +15,29 @@ with clock as (
     from staging.github_syncs
 ),
 
-recent as (
-    select
-        jobs.runner,
-        jobs.is_executed or (jobs.outcome = 'open' and jobs.status = 'in_progress') as is_running,
-        jobs.created_at,
-        jobs.started_at,
-        coalesce(jobs.completed_at, clock.until) as completed_at
+alive as (  -- by one column each, so that a scan need not look at the history before
+    select jobs.*
     from marts.jobs as jobs
     cross join clock
-    where not jobs.is_carried_over
-        and jobs.outcome <> 'skipped'
-        and coalesce(jobs.completed_at, clock.until) > clock.since
-        and coalesce(jobs.created_at, jobs.started_at) < clock.until
+    where jobs.completed_at > clock.since
+    union all
+    select *
+    from marts.jobs
+    where completed_at is null
+),
+
+recent as (
+    select
+        alive.runner,
+        alive.is_executed or (alive.outcome = 'open' and alive.status = 'in_progress') as is_running,
+        alive.created_at,
+        alive.started_at,
+        coalesce(alive.completed_at, clock.until) as completed_at
+    from alive
+    cross join clock
+    where not alive.is_carried_over
+        and alive.outcome <> 'skipped'
+        and coalesce(alive.created_at, alive.started_at) < clock.until
 ),
 
 kinds as (  -- numbers are cheaper to group by than names
@@ -138,25 +148,26 @@ stretches as (
     window so_far as (partition by place order by moment rows between unbounded preceding and current row)
 ),
 
-timed as (
+levels as (
     select
         date_trunc('hour', moment) as hour,
         place,
         running,
-        waiting,
-        (epoch_us(next_moment) - epoch_us(moment)) / 1000000.0 as seconds,
-        max(running) over (partition by place, date_trunc('hour', moment)) as running_max
+        max(waiting) as waiting_max,
+        sum((epoch_us(next_moment) - epoch_us(moment)) / 1000000.0) as seconds,
+        sum(waiting * (epoch_us(next_moment) - epoch_us(moment)) / 1000000.0) as waiting_seconds
     from stretches
     where moment < until
+    group by date_trunc('hour', moment), place, running
 )
 select
-    timed.hour as hour,                                                              -- The hour begins here, UTC. #not_null
+    levels.hour as hour,                                                             -- The hour begins here, UTC. #not_null
     names.runner as runner,                                                          -- Kind of runner: its labels, else its group. #not_null
-    cast(max(running_max) as bigint) as running_max,                                 -- Most jobs that ran at the same time.
+    cast(max(running) as bigint) as running_max,                                     -- Most jobs that ran at the same time.
     sum(running * seconds) / 3600 as running_mean,                                   -- Jobs that ran, averaged over the hour.
-    cast(max(case when running = running_max then waiting end) as bigint) as waiting_at_peak,  -- Most jobs that waited while so many ran.
-    cast(max(waiting) as bigint) as waiting_max,                                     -- Most jobs that waited at the same time.
-    sum(waiting * seconds) / 3600 as waiting_mean                                    -- Jobs that waited, averaged over the hour.
-from timed
-inner join names on names.place = timed.place
-group by timed.hour, names.runner
+    cast(max_by(waiting_max, running) as bigint) as waiting_at_peak,                 -- Most jobs that waited while so many ran.
+    cast(max(waiting_max) as bigint) as waiting_max,                                 -- Most jobs that waited at the same time.
+    sum(waiting_seconds) / 3600 as waiting_mean                                      -- Jobs that waited, averaged over the hour.
+from levels
+inner join names on names.place = levels.place
+group by levels.hour, names.runner

@@ -1,19 +1,41 @@
 -- Runs that were still at work when the next run of their workflow and branch was created, if that one is new or changed.
-with series as (
+with of_changed as (
+    select
+        run_id,
+        workflow_id,
+        created_at
+    from staging.github_run_attempts
+    where run_id in (select run_id from changed)
+),
+
+at_work as (  -- since the oldest of these was created: the others are of no account
+    select run_id
+    from staging.github_jobs
+    where completed_at >= (select min(created_at) - interval 5 seconds from of_changed)
+    union
+    select run_id
+    from of_changed
+),
+
+series as (
     select
         run_id,
         created_at,
         lag(run_id) over of_branch as earlier_run_id
     from (
-        select *
+        select
+            run_id,
+            repository_id,
+            workflow_id,
+            event,
+            head_branch,
+            head_repository_id,
+            created_at
         from staging.github_run_attempts
         where
-            workflow_id in (select workflow_id from staging.github_run_attempts where run_id in (select run_id from changed))
-            and created_at >= (
-                select min(created_at) - interval 35 days
-                from staging.github_run_attempts
-                where run_id in (select run_id from changed)
-            )
+            run_id in (select run_id from at_work)
+            and workflow_id in (select workflow_id from of_changed)
+            and created_at >= (select min(created_at) - interval 35 days from of_changed)
         qualify row_number() over (partition by run_id order by run_attempt desc) = 1
     )
     window of_branch as (

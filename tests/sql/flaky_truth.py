@@ -204,7 +204,7 @@ def _flaky_job(recent: list[Try], evidence: list[tuple[Try, str]], newest: date)
     passed = [one for one in decided if one.outcome == "success"]
     flaky, observed = len({one.run.commit for one in proven}), len({one.run.commit for one in decided})
     last = max(one.completed_at for one, _ in evidence)
-    since = sum(one.completed_at > last for one in passed)
+    since = sum(one.run.day > last.date() for one in passed)
     low, high = wilson(flaky, observed)
     levels = [level for _, level in evidence]
     return {

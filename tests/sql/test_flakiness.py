@@ -25,7 +25,7 @@ from tests.sql.test_cases import insert
 from tests.sql.test_properties import in_order, rows_of
 
 MODELS = load_models()
-FLAKY = ("run_flakes", "job_flakes", "isolated_failures", "flaky_jobs")
+FLAKY = ("run_flakes", "job_flakes", "isolated_failures", "job_runs_daily", "repeated_jobs", "flaky_jobs")
 
 few = settings(max_examples=10, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
