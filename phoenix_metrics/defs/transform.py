@@ -10,8 +10,9 @@ import dagster as dg
 from phoenix_metrics.defs.intake import utc_now
 from phoenix_metrics.settings import load_settings
 from phoenix_metrics.warehouse.checks import Finding, checks_of, run_check
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds, set_evaluation_clock
+from phoenix_metrics.warehouse.marts import load_seeds, set_evaluation_clock
 from phoenix_metrics.warehouse.models import Model, load_models, seed_files
+from phoenix_metrics.warehouse.refresh import refresh_marts
 from phoenix_metrics.warehouse.rules import rules_of
 from phoenix_metrics.warehouse.schedules import expand_schedules
 from phoenix_metrics.warehouse.staging import load_landing, unpublished
@@ -129,18 +130,17 @@ def staging(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[
 )
 def marts(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Bring the marts up to date, upstream first: in one step, because Dagster books one longer than a mart takes."""
-    signatures: dict[str, str] = {}
+    selected = [model for model in MARTS if asset_key(model.table) in context.selected_asset_keys]
     with writing(home()) as connection:
-        for model in MARTS:
-            if asset_key(model.table) not in context.selected_asset_keys:
-                continue
-            built = build_mart(connection, model, MODELS, signatures=signatures)
+        for refreshed in refresh_marts(connection, selected, MODELS):
             yield dg.MaterializeResult(
-                asset_key=asset_key(model.table), metadata={"dagster/row_count": built.row_count}
+                asset_key=asset_key(refreshed.model.table),
+                metadata={"dagster/row_count": refreshed.row_count, "seconds": round(refreshed.seconds, 3)},
             )
-            findings = [run_check(connection, check, scope=built.changed) for check in checks_of(model)]
             yield from (
-                check_result(finding) for finding in findings if _key(finding) in context.selected_asset_check_keys
+                check_result(finding)
+                for finding in refreshed.findings
+                if _key(finding) in context.selected_asset_check_keys
             )
 
 

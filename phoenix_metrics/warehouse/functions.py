@@ -28,7 +28,7 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
 
 def fingerprint(model: Model) -> str:
     """Return a text that changes when a function that a model calls does; empty for a model that calls none."""
-    sources = [path for name in model.functions for path in _SOURCES.get(name, ())]
+    sources = [path for name, paths in _SOURCES.items() if f"{name}(" in model.query for path in paths]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest() if sources else ""
 
 

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import duckdb
 
@@ -12,16 +12,18 @@ from phoenix_metrics.warehouse.models import Model, load_models, seed_files
 from phoenix_metrics.warehouse.rules import NO_RULES, Rows, Rules
 from phoenix_metrics.warehouse.staging import document
 from phoenix_metrics.warehouse.store import scalar, transaction
+from phoenix_metrics.warehouse.touched import (
+    NARROWED_BY,
+    TOUCHED,
+    Part,
+    TouchedParts,
+    literal,
+    runs_where,
+    touched_part,
+)
 
 PART_SIZE = 100_000  # attempts whose rows are made at once: bounds the memory of building a long history anew
 
-_NARROWED_BY = {  # the first of these columns that a table has tells which of its rows are read
-    "day": ("day", "run_id"),
-    "run_id": ("run_id", "day"),
-    "head_sha": ("run_id", "head_sha"),
-    "workflow_id": ("workflow_id", "run_id"),
-}
-_RISING = ("run_id", "day")
 _UNTOLD_TYPES = (  # an empty file tells none
     ("seeds.application_rules", "rank", "bigint"),
     ("seeds.schedules", "late_minutes", "bigint"),
@@ -43,12 +45,20 @@ class Built:
     changed: str
 
 
+@dataclass
+class Shared:
+    """What marts that are brought up to date in one pass need to be told once: what tables hold, what was touched."""
+
+    signatures: dict[str, str] = field(default_factory=dict)
+    touched: TouchedParts = field(default_factory=TouchedParts)
+
+
 def build_mart(
     connection: duckdb.DuckDBPyConnection,
     model: Model,
     models: Mapping[str, Model] | None = None,
     *,
-    signatures: dict[str, str] | None = None,
+    shared: Shared | None = None,
     part_size: int = PART_SIZE,
 ) -> Built:
     """Bring one mart up to date with the tables it reads.
@@ -56,28 +66,28 @@ def build_mart(
     Only what touched runs have a part in is rebuilt, and nothing where no table that it comes from was touched; when
     the mart's text or a seed's rows, or those of anything upstream, have changed, all of it. All give the same rows. A
     mart of days that have ended is rebuilt as a whole when another one has, and else for what runs of those days have a
-    part in. Marts that are built one after the other may share `signatures`, in which what tables hold is told once.
+    part in. Marts that are built in one pass, each after those it reads, may share what is told once.
     """
-    models = models or load_models()
-    signature = _signature(connection, model, models, {} if signatures is None else signatures)
-    touched = "meta.touched_runs"
+    models, shared = models or load_models(), shared or Shared()
+    signature = _signature(connection, model, models, shared.signatures)
+    touched = TOUCHED
+    if model.is_of_closed_days:
+        today = _today(connection)
+        signature = f"{signature} {today}"
+        touched = f"{TOUCHED} where day < {today}"
+    is_current = _is_current(connection, model, signature)
+    if is_current and not _is_touched(connection, model, models, touched):
+        return Built(scalar(connection, f"select count(*) from {model.table}"), "false")
+    part = shared.touched.part(connection, model.rebuilt_by, touched) if is_current and model.rebuilt_by else None
     with transaction(connection):
-        if model.is_of_closed_days:
-            today = _today(connection)
-            signature = f"{signature} {today}"
-            touched = f"meta.touched_runs where day < {today}"
-        is_current = _is_current(connection, model, signature)
-        changed = "true"
-        if is_current and not _is_touched(connection, model, models):
-            changed = "false"
-        elif is_current and model.rebuilt_by:
-            changed = _rebuild(connection, model, models, model.rebuilt_by, touched)
-        elif is_current and model.is_of_closed_days and scalar(connection, f"select count(*) from {touched}") == 0:
-            changed = "false"
+        if part:
+            _rebuild(connection, model, models, part)
         else:
             _build_whole(connection, model, models, part_size)
-        connection.execute("delete from meta.models where model = ?", [model.table])
-        connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
+        if not is_current:
+            connection.execute("delete from meta.models where model = ?", [model.table])
+            connection.execute("insert into meta.models values (?, ?)", [model.table, signature])
+    changed = part[str(model.rebuilt_by)] if part else "true"
     return Built(scalar(connection, f"select count(*) from {model.table}"), changed)
 
 
@@ -89,7 +99,7 @@ def unpublished_query(connection: duckdb.DuckDBPyConnection, rule: Model) -> str
     whole = "select count(*) from meta.touched_tables where starts_with(name, 'marts.') and list_contains(?, name)"
     if rule.rebuilt_by is None or scalar(connection, whole, [list(rule.upstream)]):
         return rule.query
-    return _narrowed(connection, rule, load_models(), rule.rebuilt_by, _part(connection, "meta.touched_runs"))
+    return _narrowed(connection, rule, load_models(), rule.rebuilt_by, touched_part(connection))
 
 
 def load_seeds(connection: duckdb.DuckDBPyConnection, rules: Rules = NO_RULES) -> None:
@@ -131,14 +141,17 @@ def _signature(
     parts = [model.fingerprint, functions.fingerprint(model)]
     for table in model.upstream:
         if table not in known:
-            known[table] = table
-            if table in models:
-                known[table] = _signature(connection, models[table], models, known)
-            elif table.startswith("seeds."):
-                known[table] = _content(connection, table)
+            known[table] = _told(connection, table, models, known)
         parts.append(known[table])
     parts += [_content(connection, table) for table in model.anew_with]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _told(connection: duckdb.DuckDBPyConnection, table: str, models: Mapping[str, Model], known: dict[str, str]) -> str:
+    """Return what a table that a model reads adds to its signature."""
+    if table in models:
+        return _signature(connection, models[table], models, known)
+    return _content(connection, table) if table.startswith("seeds.") else table
 
 
 def _content(connection: duckdb.DuckDBPyConnection, table: str) -> str:
@@ -152,9 +165,12 @@ def _is_current(connection: duckdb.DuckDBPyConnection, model: Model, signature: 
     return known == (signature,)
 
 
-def _is_touched(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model]) -> bool:
+def _is_touched(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], touched: str) -> bool:
+    """Whether tables that a model comes from had news, and, where it is of days that have ended, runs of these."""
     tables = list(_sources(model, models))
-    return scalar(connection, "select count(*) from meta.touched_tables where list_contains(?, name)", [tables]) > 0
+    if not scalar(connection, "select count(*) from meta.touched_tables where list_contains(?, name)", [tables]):
+        return False
+    return touched == TOUCHED or scalar(connection, f"select count(*) from {touched}") > 0
 
 
 def _sources(model: Model, models: Mapping[str, Model]) -> set[str]:
@@ -172,39 +188,11 @@ def _today(connection: duckdb.DuckDBPyConnection) -> str:
     return f"date '{row[0]}'" if row and row[0] else "null"
 
 
-def _rebuild(
-    connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], key: str, touched: str
-) -> str:
-    """Make the rows of a mart anew that touched runs have a part in; return the condition for them."""
-    part = _part(connection, touched)
-    changed = part[key]
-    connection.execute(f"delete from {model.table} where {changed}")
-    if key != "run_id":
-        part["run_id"] = _of_runs(connection, changed)
+def _rebuild(connection: duckdb.DuckDBPyConnection, model: Model, models: Mapping[str, Model], part: Part) -> None:
+    """Make the rows of a mart anew that touched runs have a part in."""
+    key = str(model.rebuilt_by)
+    connection.execute(f"delete from {model.table} where {part[key]}")
     _insert(connection, model, models, key, part)
-    return changed
-
-
-def _part(connection: duckdb.DuckDBPyConnection, touched: str) -> dict[str, str]:
-    """Return the conditions for what touched runs have a part in, by the column that tells it."""
-    return {name: _within(connection, name, touched) for name in _NARROWED_BY}
-
-
-def _within(connection: duckdb.DuckDBPyConnection, column: str, source: str) -> str:
-    """Return the condition for a column to have a value that a table has.
-
-    For what rises with time it names the bounds, too, by which a scan skips the history before.
-    """
-    condition = f"{column} in (select {column} from {source})"
-    if column in _RISING:
-        row = connection.execute(f"select min({column}), max({column}) from {source}").fetchone()
-        if row and row[0] is not None:
-            return f"{column} between {_literal(row[0])} and {_literal(row[1])} and {condition}"
-    return condition
-
-
-def _literal(value: int | date) -> str:
-    return f"date '{value}'" if isinstance(value, date) else str(value)
 
 
 def _build_whole(
@@ -216,7 +204,7 @@ def _build_whole(
         connection.execute(f"create or replace table {model.table} as from ({model.query}) limit 0")
         for part in parts:
             if "run_id" not in part:
-                part["run_id"] = _of_runs(connection, part[str(model.rebuilt_by)])
+                part["run_id"] = runs_where(connection, part[str(model.rebuilt_by)])
             _insert(connection, model, models, str(model.rebuilt_by), part)
     else:
         connection.execute(f"create or replace table {model.table} as {model.query}")
@@ -224,7 +212,7 @@ def _build_whole(
     document(connection, model)
 
 
-def _parts(connection: duckdb.DuckDBPyConnection, key: str | None, size: int) -> Iterator[dict[str, str]]:
+def _parts(connection: duckdb.DuckDBPyConnection, key: str | None, size: int) -> Iterator[Part]:
     """Yield the conditions for parts of history, each of about so many attempts; none for what has no such parts.
 
     Runs go by ranges of their ids, which a scan finds without looking at the others, be they stored as they happened or
@@ -236,7 +224,7 @@ def _parts(connection: duckdb.DuckDBPyConnection, key: str | None, size: int) ->
         yield from ({key: condition} for condition in _groups(connection, key, size))
 
 
-def _ranges_of_runs(connection: duckdb.DuckDBPyConnection, size: int) -> Iterator[dict[str, str]]:
+def _ranges_of_runs(connection: duckdb.DuckDBPyConnection, size: int) -> Iterator[Part]:
     query = (
         "select min(run_id), max(run_id), min(day), max(day) from (select run_id, day, "
         "(rank() over (order by run_id) - 1) // ? as part from staging.github_run_attempts) group by part order by 1"
@@ -244,7 +232,7 @@ def _ranges_of_runs(connection: duckdb.DuckDBPyConnection, size: int) -> Iterato
     for first, last, first_day, last_day in connection.execute(query, [size]).fetchall():
         yield {
             "run_id": f"run_id between {first} and {last}",
-            "day": f"day between {_literal(first_day)} and {_literal(last_day)}",
+            "day": f"day between {literal(first_day)} and {literal(last_day)}",
         }
 
 
@@ -257,17 +245,8 @@ def _groups(connection: duckdb.DuckDBPyConnection, key: str, size: int) -> Itera
         if group and attempts + count > size:
             yield f"{key} between {group[0]} and {group[-1]}"
             group, attempts = [], 0
-        group.append(_literal(value))
+        group.append(literal(value))
         attempts += count
-
-
-def _of_runs(connection: duckdb.DuckDBPyConnection, condition: str) -> str:
-    """Keep the runs for whose attempts a condition holds aside; return the condition for what is theirs."""
-    connection.execute(
-        "create or replace temp table part_runs as "
-        f"select distinct run_id from staging.github_run_attempts where {condition}"
-    )
-    return _within(connection, "run_id", "temp.main.part_runs")
 
 
 def _insert(
@@ -275,7 +254,7 @@ def _insert(
     model: Model,
     models: Mapping[str, Model],
     key: str,
-    part: Mapping[str, str],
+    part: Part,
 ) -> None:
     """Make the rows of a part of a mart."""
     connection.execute(f"insert into {model.table} by name {_narrowed(connection, model, models, key, part)}")
@@ -286,13 +265,13 @@ def _narrowed(
     model: Model,
     models: Mapping[str, Model],
     key: str,
-    part: Mapping[str, str],
+    part: Part,
 ) -> str:
     """Return a model's query for a part of its rows, reading nothing else, save what is read whole."""
     narrowed = {}
     for table in model.upstream:
         columns = {column.name for column in models[table].columns} if table in models else set()
-        column = next((name for name in _NARROWED_BY[key] if name in columns), None)
+        column = next((name for name in NARROWED_BY[key] if name in columns), None)
         if column:
             view = f"part_{table.replace('.', '_')}"
             connection.execute(f"create or replace temp view {view} as from {table} where {part[column]}")

@@ -96,11 +96,6 @@ class Model:
         return tuple(sorted({f"{table.db}.{table.name}" for table in self.tree.find_all(exp.Table) if table.db}))
 
     @cached_property
-    def functions(self) -> tuple[str, ...]:
-        """Functions the query calls that are not standard, sorted."""
-        return tuple(sorted({call.name.lower() for call in self.tree.find_all(exp.Anonymous)}))
-
-    @cached_property
     def fingerprint(self) -> str:
         """Changes whenever the file does."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()

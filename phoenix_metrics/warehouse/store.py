@@ -72,6 +72,15 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("commit")
 
 
+@contextmanager
+def cursor_of(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open another connection of the writer's to the same store, for a thread of its own, and close it."""
+    with connection.cursor() as cursor:
+        cursor.execute("set timezone = 'UTC'")
+        cursor.execute("use store")
+        yield cursor
+
+
 def existing_tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
     """Return the tables of the store, named with their schemas."""
     query = "select schema_name || '.' || table_name from duckdb_tables() where not internal"
@@ -92,6 +101,7 @@ def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"attach '{_quoted(path)}' as store (storage_version '{STORAGE_VERSION}')")
         connection.execute("attach ':memory:' as landing")
+        connection.execute("attach ':memory:' as scratch")
         connection.execute("use store")
         functions.register(connection)
         for statement in _BOOKS:

@@ -11,6 +11,7 @@ from phoenix_metrics.defs.transform import ALERT_TABLES, MARTS, MODELS
 from phoenix_metrics.exporter.page import COLLECTORS
 from phoenix_metrics.exporter.subjects import SUBJECTS
 from phoenix_metrics.warehouse.marts import build_mart, load_seeds, set_evaluation_clock
+from phoenix_metrics.warehouse.refresh import refresh_marts
 from phoenix_metrics.warehouse.rules import Rules
 from phoenix_metrics.warehouse.schedules import expand_schedules
 from phoenix_metrics.warehouse.snapshot import Snapshot, publish
@@ -47,9 +48,8 @@ def judge(home: Path, rules: Rules, at: datetime) -> Judged:
         load_landing(connection, home, MODELS)
         expand_schedules(connection)
         set_evaluation_clock(connection, at)
-        signatures: dict[str, str] = {}
-        for model in (one for one in MARTS if one.table in _NEEDED):
-            build_mart(connection, model, MODELS, signatures=signatures)
+        for _ in refresh_marts(connection, [one for one in MARTS if one.table in _NEEDED], MODELS):
+            pass
         conditions, stale = verdicts(connection)
         evaluate_alerts(connection, home)
         for table in ALERT_TABLES:
