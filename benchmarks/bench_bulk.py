@@ -22,8 +22,9 @@ from machine import describe_machine
 
 from phoenix_metrics.demo.bulk.generator import generate
 from phoenix_metrics.demo.bulk.plan import Plan, midnight
-from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+from phoenix_metrics.warehouse.marts import load_seeds
 from phoenix_metrics.warehouse.models import load_models
+from phoenix_metrics.warehouse.refresh import refresh_marts
 from phoenix_metrics.warehouse.snapshot import publish
 from phoenix_metrics.warehouse.staging import load_landing
 from phoenix_metrics.warehouse.store import writing
@@ -77,7 +78,7 @@ def load_and_build(home: Path) -> None:
         load_seeds(connection)
         timed("loaded in", lambda: load_landing(connection, home, models))
         marts = [model for model in models.values() if model.schema == "marts"]
-        timed("all marts built in", lambda: [build_mart(connection, model, models) for model in marts])
+        timed("all marts built in", lambda: list(refresh_marts(connection, marts, models)))
         timed("published in", lambda: publish(connection, home))
     show("store", f"{(home / 'store.duckdb').stat().st_size / 2**20:,.0f} MiB")
     show("memory of the loader", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MiB")

@@ -92,8 +92,9 @@ def one_pass() -> None:
     """Collect and load; print figures as JSON."""
     from phoenix_metrics.defs.polling import sync_github
     from phoenix_metrics.settings import load_settings
-    from phoenix_metrics.warehouse.marts import build_mart, load_seeds
+    from phoenix_metrics.warehouse.marts import load_seeds
     from phoenix_metrics.warehouse.models import load_models
+    from phoenix_metrics.warehouse.refresh import refresh_marts
     from phoenix_metrics.warehouse.snapshot import publish
     from phoenix_metrics.warehouse.staging import load_landing
     from phoenix_metrics.warehouse.store import writing
@@ -106,9 +107,8 @@ def one_pass() -> None:
         load_seeds(connection)
         load_landing(connection, settings.home, models)
         loaded = time.perf_counter()
-        for model in models.values():
-            if model.schema == "marts":
-                build_mart(connection, model, models)
+        for _ in refresh_marts(connection, [model for model in models.values() if model.schema == "marts"], models):
+            pass
         publish(connection, settings.home)
     finished = time.perf_counter()
     figures = {

@@ -199,7 +199,7 @@ def last_day(plan: Plan, runs: int, first_run: int) -> dict[str, list[Record]]:
 
 
 def show_slowest(seconds: Mapping[str, float]) -> None:
-    """Print what took the longest; of marts, two were built at once and more."""
+    """Print what took the longest; marts are built side by side, so their seconds overlap."""
     for name in sorted(seconds, key=lambda name: -seconds[name])[:SLOWEST]:
         print(f"  {name:<32}{seconds[name]:>10.2f} s", flush=True)
 

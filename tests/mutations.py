@@ -364,6 +364,20 @@ BUGS = (
         ("tests/sql/test_flakiness.py", "-k", "weeks_later"),
     ),
     Bug(
+        "a commit that was built twice is two commits",
+        "sql/marts/flaky_jobs.sql",
+        "observed.run_count - coalesce(repeated.run_count, 0)",
+        "observed.run_count",
+        ("tests/sql/test_flakiness.py", "-k", "definitions"),
+    ),
+    Bug(
+        "a pass in another attempt is a recovery",
+        "sql/marts/flaky_jobs.sql",
+        "daily.day > cast(seen.last_seen_at as date)",
+        "daily.day >= cast(seen.last_seen_at as date)",
+        ("tests/sql/test_flakiness.py", "-k", "definitions"),
+    ),
+    Bug(
         "news reach the next table only",
         "phoenix_metrics/warehouse/marts.py",
         "found |= _sources(models[table], models)",

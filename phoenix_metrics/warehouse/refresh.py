@@ -63,10 +63,10 @@ def refresh_marts(
 
 def _stop(cursors: Sequence[duckdb.DuckDBPyConnection], running: set[Future[Refreshed]]) -> None:
     """Interrupt what runs, again and again: a cursor between two statements does not notice."""
-    while running:
+    while under_way := [future for future in running if not future.done()]:
         for cursor in cursors:
             cursor.interrupt()
-        _, running = wait(running, timeout=0.1)
+        wait(under_way, timeout=0.1)
 
 
 def _refresh(

@@ -76,8 +76,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def cursor_of(connection: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open another connection of the writer's to the same store, for a thread of its own, and close it."""
     with connection.cursor() as cursor:
-        cursor.execute("set timezone = 'UTC'")
-        cursor.execute("use store")
+        _settle(cursor)
         yield cursor
 
 
@@ -97,18 +96,23 @@ def scalar(connection: duckdb.DuckDBPyConnection, query: str, parameters: list[o
 def _connected(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = duckdb.connect()
     try:
-        connection.execute("set timezone = 'UTC'")
         connection.execute("set preserve_insertion_order = false")
         connection.execute(f"attach '{_quoted(path)}' as store (storage_version '{STORAGE_VERSION}')")
         connection.execute("attach ':memory:' as landing")
         connection.execute("attach ':memory:' as scratch")
-        connection.execute("use store")
+        _settle(connection)
         functions.register(connection)
         for statement in _BOOKS:
             connection.execute(statement)
         yield connection
     finally:
         connection.close()
+
+
+def _settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Settle what each connection must be told for itself."""
+    connection.execute("set timezone = 'UTC'")
+    connection.execute("use store")
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 -- Runs that were still at work when the next run of their workflow and branch was created, if that one is new or changed.
+-- Those that ended before are left out of the row, so a run may be named for one after the next: that does no harm.
 with of_changed as (
     select
         run_id,
@@ -8,7 +9,7 @@ with of_changed as (
     where run_id in (select run_id from changed)
 ),
 
-at_work as (  -- since the oldest of these was created: the others are of no account
+at_work as (  -- when the oldest of these was created, or since
     select run_id
     from staging.github_jobs
     where completed_at >= (select min(created_at) - interval 5 seconds from of_changed)

@@ -108,21 +108,28 @@ def test_what_fails_is_raised_and_repaired_by_the_next_pass(landed: Path, tmp_pa
 def test_whoever_stops_does_not_wait_for_what_runs(
     landed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pass that is broken off interrupts the mart under way, which keeps its rows."""
+    """A pass that is broken off interrupts the marts under way, which keep their rows, and begins no other."""
     monkeypatch.setattr(refresh, "AT_ONCE", 2)
     take(landed, tmp_path, 0)
-    forever = "(select sum(i % 7) from range(10000000000000) as endless(i)) > 0"
-    endless = replace(JOBS, query=f"select * from ({JOBS.query}) where {forever}")
+    first, last = MODELS["marts.repository_teams"], MODELS["marts.workflow_files"]
+    forever = "(select sum(i % 7) from range(10000000000000) as numbers(i)) > 0"
+    endless = [
+        replace(one, query=f"select * from ({one.query}) where {forever}")
+        for one in (JOBS, MODELS["marts.known_runners"])
+    ]
     with loaded(tmp_path) as connection:
         all_of(connection)
-        rows = rows_of(connection, "marts.jobs")
-        connection.execute("delete from meta.models where model in ('marts.jobs', 'marts.repository_teams')")
-        passing = refresh_marts(connection, [endless, MODELS["marts.repository_teams"]], MODELS)
-        assert next(passing).model.table == "marts.repository_teams"
+        rows = contents(connection)
+        connection.execute("delete from meta.models where model like 'marts.%'")
+        passing = refresh_marts(connection, [first, *endless, last], MODELS)
+        assert next(passing).model == first
         started = time.monotonic()
         passing.close()
         assert time.monotonic() - started < 60
-        assert rows_of(connection, "marts.jobs") == rows
+        assert contents(connection) == rows
+        assert connection.execute("select model from meta.models where model like 'marts.%'").fetchall() == [
+            (first.table,)
+        ]
 
 
 def all_of(connection: duckdb.DuckDBPyConnection) -> None:
