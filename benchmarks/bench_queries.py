@@ -79,6 +79,7 @@ def main() -> None:
     print(f"{describe_machine()}\nload average at the start: {os.getloadavg()[0]:.1f}")
     with contextlib.ExitStack() as stack:
         home = options.home or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="phoenix-bench-")))
+        home.mkdir(parents=True, exist_ok=True)
         news = land(home, plan)
         show("load", Stopwatch(lambda: refresh(home, only="load")))
         built: dict[str, float] = {}

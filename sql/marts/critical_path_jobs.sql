@@ -38,45 +38,24 @@ executed as (
         jobs.created_at,
         jobs.started_at,
         jobs.completed_at,
-        row_number() over (partition by jobs.run_id order by jobs.completed_at, jobs.started_at desc, jobs.job_id) as job_rank
+        row_number() over (partition by jobs.run_id order by jobs.completed_at, jobs.started_at desc, jobs.job_id) as job_rank,
+        count(*) over (  -- the frame ends at the job's creation
+            partition by jobs.run_id
+            order by jobs.completed_at
+            range between unbounded preceding
+            and greatest(jobs.completed_at - coalesce(jobs.created_at, jobs.completed_at), interval 0 seconds) preceding
+        ) as ended_before_count
     from marts.jobs as jobs
     inner join attempts on attempts.run_id = jobs.run_id and attempts.run_attempt = jobs.run_attempt
     where jobs.is_executed and jobs.completed_at >= attempts.started_at
 ),
 
-moments as (
-    select
-        run_id,
-        completed_at as moment,
-        0 as created_rank,
-        1 as ended_count
-    from executed
-    union all
-    select
-        run_id,
-        created_at,
-        job_rank,
-        0
-    from executed
-),
-
 preceded as (
     select
         run_id,
-        created_rank as job_rank,
-        cast(least(ended_before_count, created_rank - 1) as bigint) as previous_rank
-    from (
-        select
-            run_id,
-            created_rank,
-            sum(ended_count) over (
-                partition by run_id
-                order by moment nulls first, ended_count desc
-                rows between unbounded preceding and current row
-            ) as ended_before_count
-        from moments
-    ) as counted
-    where created_rank > 0
+        job_rank,
+        case when created_at is null then 0 else least(ended_before_count, job_rank - 1) end as previous_rank
+    from executed
 ),
 
 filed as (  -- runs whose workflow's file is known
@@ -235,94 +214,46 @@ linked_by_needs as (
 linked as (
     select
         preceded.run_id,
-        preceded.job_rank,
-        coalesce(linked_by_needs.previous_rank, preceded.previous_rank) as previous_rank
+        list(coalesce(linked_by_needs.previous_rank, preceded.previous_rank) order by preceded.job_rank) as previous
     from preceded
     left join linked_by_needs on linked_by_needs.run_id = preceded.run_id and linked_by_needs.job_rank = preceded.job_rank
+    group by preceded.run_id
 ),
 
-hops as (  -- from a job to the one before it
+traced as (  -- from the job that ended last to the one before it, and so on; there is none before it where that is 0
     select
         run_id,
-        job_rank,
-        previous_rank
+        previous,
+        len(previous) as rank_1,
+        previous[rank_1] as rank_2,
+        previous[rank_2] as rank_3,
+        previous[rank_3] as rank_4,
+        previous[rank_4] as rank_5,
+        previous[rank_5] as rank_6,
+        previous[rank_6] as rank_7,
+        previous[rank_7] as rank_8,
+        previous[rank_8] as rank_9,
+        previous[rank_9] as rank_10,
+        previous[rank_10] as rank_11,
+        previous[rank_11] as rank_12,
+        previous[rank_12] as rank_13,
+        previous[rank_13] as rank_14,
+        previous[rank_14] as rank_15,
+        previous[rank_15] as rank_16
     from linked
-    where previous_rank > 0
-),
-
-hops_2 as (  -- to the second before it, and so on
-    select
-        hops.run_id,
-        hops.job_rank,
-        further.previous_rank
-    from hops
-    inner join hops as further on further.run_id = hops.run_id and further.job_rank = hops.previous_rank
-),
-
-hops_4 as (
-    select
-        hops_2.run_id,
-        hops_2.job_rank,
-        further.previous_rank
-    from hops_2
-    inner join hops_2 as further on further.run_id = hops_2.run_id and further.job_rank = hops_2.previous_rank
-),
-
-hops_8 as (
-    select
-        hops_4.run_id,
-        hops_4.job_rank,
-        further.previous_rank
-    from hops_4
-    inner join hops_4 as further on further.run_id = hops_4.run_id and further.job_rank = hops_4.previous_rank
-),
-
-last_job as (
-    select
-        run_id,
-        max(job_rank) as job_rank
-    from executed
-    group by run_id
-),
-
-last_2 as (
-    select * from last_job
-    union all
-    select
-        hops.run_id,
-        hops.previous_rank
-    from last_job
-    inner join hops on hops.run_id = last_job.run_id and hops.job_rank = last_job.job_rank
-),
-
-last_4 as (
-    select * from last_2
-    union all
-    select
-        hops_2.run_id,
-        hops_2.previous_rank
-    from last_2
-    inner join hops_2 on hops_2.run_id = last_2.run_id and hops_2.job_rank = last_2.job_rank
-),
-
-last_8 as (
-    select * from last_4
-    union all
-    select
-        hops_4.run_id,
-        hops_4.previous_rank
-    from last_4
-    inner join hops_4 on hops_4.run_id = last_4.run_id and hops_4.job_rank = last_4.job_rank
 ),
 
 path as (
-    select * from last_8
-    union all
     select
-        hops_8.run_id,
-        hops_8.previous_rank
-    from last_8
-    inner join hops_8 on hops_8.run_id = last_8.run_id and hops_8.job_rank = last_8.job_rank
+        run_id,
+        unnest(list_filter(
+            [
+                rank_1, rank_2, rank_3, rank_4, rank_5, rank_6, rank_7, rank_8,
+                rank_9, rank_10, rank_11, rank_12, rank_13, rank_14, rank_15, rank_16
+            ],
+            lambda job_rank : job_rank > 0
+        )) as job_rank
+    from traced
 ),
 
 followed as (
