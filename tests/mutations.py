@@ -303,8 +303,15 @@ BUGS = (
     Bug(
         "the critical path goes by jobs' starts",
         "sql/marts/critical_path_jobs.sql",
-        "        created_at,\n        job_rank,\n        0\n    from executed",
-        "        started_at,\n        job_rank,\n        0\n    from executed",
+        "jobs.completed_at - coalesce(jobs.created_at, jobs.completed_at)",
+        "jobs.completed_at - jobs.started_at",
+        ("tests/sql/test_cases.py", "tests/sql/test_path_properties.py", "-k", "critical or longest_chain"),
+    ),
+    Bug(
+        "a job comes before itself",
+        "sql/marts/critical_path_jobs.sql",
+        "least(ended_before_count, job_rank - 1)",
+        "least(ended_before_count, job_rank)",
         ("tests/sql/test_cases.py", "tests/sql/test_path_properties.py", "-k", "critical or longest_chain"),
     ),
     Bug(
