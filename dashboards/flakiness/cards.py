@@ -69,7 +69,7 @@ def _time_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         f"{words.minutes(number_in(now, 'lost_minutes'))} billed"
         if _is_known(now)
         else _UNKNOWN,
-        course_of(days["lost_seconds"].fillna(0)) if _is_known(now) else [],
+        losses(days, "lost_seconds") if _is_known(now) else [],
         data.definition("job_flakes.lost_seconds") + f" {_BY_CHANCE} Waiting people cost more and are not in it.",
     )
 
@@ -85,7 +85,7 @@ def _cost_card(now: pd.Series, before: pd.Series, days: pd.DataFrame) -> Card:
         + (f"; {words.count(unpriced)} without a price" if unpriced else "")
         if _is_known(now)
         else _UNKNOWN,
-        course_of(days["lost_usd"].astype(float).fillna(0)) if _is_known(now) else [],
+        losses(days, "lost_usd") if _is_known(now) else [],
         data.definition("job_flakes.lost_usd")
         + f" {_BY_CHANCE} Of that, waste of class flaky counts only what passed in a later attempt of the same run.",
     )
@@ -106,6 +106,11 @@ def _subjects_card(scope: DayScope) -> Card:
         "Jobs, and tests by platform, that failed by chance in the last 30 days of data and have not healed, whatever "
         "the time range. Healed: no evidence for 14 days, and passed at least 5 times since.",
     )
+
+
+def losses(days: pd.DataFrame, column: str) -> list[float]:
+    """Return what each day lost: 0 where nothing failed by chance, no value where no run is known to have ended."""
+    return course_of(days[column].astype(float).fillna(0).where(days["decided_count"].fillna(0) > 0))
 
 
 def _lost(totals: pd.Series, column: str) -> float | None:

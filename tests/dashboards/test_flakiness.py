@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 from streamlit.testing.v1 import AppTest
 
-from dashboards.flakiness import figures, ranking, subjects
+from dashboards.flakiness import cards, figures, ranking, subjects
 from phoenix_metrics import words
 from tests.dashboards.conftest import Attempt, Organisation, publish
 from tests.dashboards.conftest import Run as WholeRun
@@ -218,3 +218,12 @@ def test_failures_of_a_day_are_split_without_a_rest() -> None:
     )
     drawn = {bar.name: next(iter(bar.y)) for bar in figures.failures_over_time(days).data}
     assert drawn == {"⟳ by chance, proven": 2, "✗ nothing contradicts it": 3}
+
+
+def test_days_without_runs_are_no_days_without_losses() -> None:
+    """What flakes cost is 0 on a day whose runs lost nothing, and no value where no run ended, or none is known yet."""
+    nan = float("nan")
+    days = pd.DataFrame({"decided_count": [9.0, 4.0, 0.0, nan], "lost_usd": [1.5, nan, nan, nan]})
+    drawn = cards.losses(days, "lost_usd")
+    assert drawn[:2] == [1.5, 0.0]
+    assert pd.isna(drawn[2:]).all()
