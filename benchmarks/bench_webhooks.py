@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import hmac
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -21,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import requests
@@ -49,10 +49,10 @@ def endure(options: argparse.Namespace, home: Path) -> tuple[list[dict[str, obje
     shares = [range(first, options.deliveries, options.senders) for first in range(options.senders)]
     pace = options.senders / options.rate
     started = time.perf_counter()
-    with multiprocessing.Pool(options.senders) as pool:
-        sending = pool.starmap_async(send, [(port, share, pace) for share in shares])
+    with ProcessPoolExecutor(options.senders) as pool:
+        sending = [pool.submit(send, port, share, pace) for share in shares]
         due = [(i + 1) * options.deliveries / options.rate / (options.kills + 1) for i in range(options.kills)]
-        while not sending.ready():
+        while not all(share.done() for share in sending):
             drain = subprocess.Popen([sys.executable, "-c", DRAIN, str(home)])
             if due and time.perf_counter() - started > due[0]:
                 due.pop(0)
@@ -61,7 +61,7 @@ def endure(options: argparse.Namespace, home: Path) -> tuple[list[dict[str, obje
                 receiver.wait()
                 receiver = start_receiver(home, port)
             drain.wait()
-        answers = [answer for share in sending.get() for answer in share]
+        answers = [answer for share in sending for answer in share.result()]
     seconds = time.perf_counter() - started
     receiver.terminate()
     receiver.wait()
