@@ -109,7 +109,7 @@ def _subjects_card(scope: DayScope) -> Card:
 
 
 def losses(days: pd.DataFrame, column: str) -> list[float]:
-    """Return what each day lost: 0 where nothing failed by chance, no value where no run is known to have ended."""
+    """Return what each day lost: 0 where nothing failed by chance, no value where no run passed or failed."""
     return course_of(days[column].astype(float).fillna(0).where(days["decided_count"].fillna(0) > 0))
 
 
