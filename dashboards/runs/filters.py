@@ -1,7 +1,5 @@
 """The filter rows of pages about runs."""
 
-from collections.abc import Callable
-
 import pandas as pd
 import streamlit as st
 
@@ -23,10 +21,11 @@ def run_scope() -> Scope:
 def workflow_scope() -> Scope:
     """Draw the workflow page's filters and return what they choose; an address without a workflow is completed."""
     names = questions.workflow_names()
+    _follow_repository(names)
     _stop_if_unknown(names)
     _go_to_busiest(names)
     with row():
-        repository = _choice("Repository", "repository", list(names["repository"].unique()), _follow_repository)
+        repository = _choice("Repository", "repository", list(names["repository"].unique()))
         workflows = list(names.loc[names["repository"] == repository, "workflow"])
         workflow = _choice("Workflow", "workflow", workflows)
         scope = _scope(repository, workflow)
@@ -55,23 +54,19 @@ def _stop_if_unknown(names: pd.DataFrame) -> None:
         st.stop()
 
 
-def _choice(label: str, key: str, names: list[str], on_change: Callable[[], None] | None = None) -> str | None:
-    return st.selectbox(
-        label,
-        sorted(names),
-        None,
-        key=key,
-        bind="query-params",
-        required=True,
-        on_change=on_change or "rerun",
-        width=260,
-    )
+def _choice(label: str, key: str, names: list[str]) -> str | None:
+    return st.selectbox(label, sorted(names), None, key=key, bind="query-params", required=True, width=260)
 
 
-def _follow_repository() -> None:
-    """Choose the busiest workflow of the repository that was just chosen."""
-    names = questions.workflow_names()
-    st.session_state["workflow"] = names.loc[names["repository"] == st.session_state["repository"], "workflow"].iloc[0]
+def _follow_repository(names: pd.DataFrame) -> None:
+    """Choose the busiest workflow of a repository chosen on the page, unless it has one of the same name.
+
+    Each time, not once when it is chosen: a choice made before the page is drawn anew comes with the old workflow.
+    """
+    repository = st.session_state.get("repository")
+    workflows = list(names.loc[names["repository"] == repository, "workflow"])
+    if workflows and "workflow" in st.session_state and st.session_state["workflow"] not in workflows:
+        st.session_state["workflow"] = workflows[0]
 
 
 def _go_to_busiest(names: pd.DataFrame) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from phoenix_metrics import words
 from tests.dashboards.conftest import APP
@@ -29,6 +29,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+VIEWPORT: ViewportSize = {"width": 1440, "height": 5000}  # no page scrolls in it: scrolling closes an open list
 PROBES = (
     "/_stcore/health",
     "/_stcore/host-config",
@@ -103,7 +104,7 @@ class Visitor:
     def __init__(self, browser: Browser, server: str) -> None:
         self.server = server
         self.complaints: list[str] = []
-        context = browser.new_context(viewport={"width": 1440, "height": 1000}, ignore_https_errors=True)
+        context = browser.new_context(viewport=VIEWPORT, ignore_https_errors=True)
         self.page: Page = context.new_page()
         self.page.on("console", lambda message: self._complain(message.type == "error", message.text, message.location))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))

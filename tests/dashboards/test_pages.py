@@ -259,6 +259,17 @@ def test_workflow_follows_the_repository(visit: Visit, home: Path) -> None:
     assert shown(app)["Failure ratio"] == words.ratio(1.0)
 
 
+def test_a_choice_made_meanwhile_follows_the_repository_too(visit: Visit, home: Path) -> None:
+    """The browser sends the old workflow again with a choice that is made before it was told the new one."""
+    app = visit(home, "workflow", repository=SHOP, workflow="Nightly")
+    app.selectbox(key="repository").set_value(TOOLS).run()
+    app.selectbox(key="workflow").options.append("Nightly")  # as it was offered where the choice was made
+    app.selectbox(key="workflow").set_value("Nightly")
+    app.selectbox(key="range").set_value("7 days").run()
+    assert [app.selectbox(key=key).value for key in ("repository", "workflow", "range")] == [TOOLS, "CI", "7 days"]
+    assert shown(app) == shown(visit(home, "workflow", repository=TOOLS, workflow="CI", range="7 days"))
+
+
 def test_unknown_workflow_is_said_not_replaced(visit: Visit, home: Path) -> None:
     """A link to a workflow that is gone says so instead of showing another one."""
     app = visit(home, "workflow", repository=SHOP, workflow="Gone")
