@@ -259,6 +259,18 @@ def test_workflow_follows_the_repository(visit: Visit, home: Path) -> None:
     assert shown(app)["Failure ratio"] == words.ratio(1.0)
 
 
+def test_a_workflow_of_the_same_name_is_kept(visit: Visit, tmp_path: Path) -> None:
+    """Choosing another repository keeps to the workflow of the same name, though another one of it is busier."""
+    nightly = [Run(timedelta(days=age), (Attempt("success"),), workflow="Nightly") for age in (1, 2, 3)]
+    builds = [Run(timedelta(days=1), (Attempt("failure"),), repository=name) for name in (SHOP, TOOLS)]
+    publish(tmp_path, Organisation((*nightly, *builds)), datetime.now(UTC))
+    assert address(visit(tmp_path, "workflow", repository=SHOP)) == {"repository": SHOP, "workflow": "Nightly"}
+    app = visit(tmp_path, "workflow", repository=TOOLS, workflow="CI")
+    app.selectbox(key="repository").set_value(SHOP).run()
+    assert app.selectbox(key="workflow").value == "CI"
+    assert shown(app)["Failure ratio"] == words.ratio(1.0)
+
+
 def test_a_choice_made_meanwhile_follows_the_repository_too(visit: Visit, home: Path) -> None:
     """The browser sends the old workflow again with a choice that is made before it was told the new one."""
     app = visit(home, "workflow", repository=SHOP, workflow="Nightly")
